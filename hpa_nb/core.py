@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CLASSES', 'N_CLASSES', 'KAGGLE_COUNTS', 'KAGGLE_TRAIN_IMAGES', 'CHANNELS', 'MEAN', 'STD', 'parse_target',
-           'format_target', 'one_hot', 'seed_everything', 'atomic_path', 'check_same_length']
+           'format_target', 'one_hot', 'seed_everything', 'atomic_path', 'check_same_length', 'resolve_path']
 
 # %% ../nbs/00_core.ipynb #ac76be0c
 import os, random, tempfile
@@ -106,3 +106,12 @@ def check_same_length(
     if len(set(sizes.values())) > 1:
         raise ValueError('these belong together row by row but differ in length: ' + ', '.join(f'{k} {n}' for k, n in sizes.items()))
     return next(iter(sizes.values()))
+
+# %% ../nbs/00_core.ipynb #ccdff47b
+def resolve_path(
+    path:str|Path # absolute, or relative to the working folder; `~` is the home folder
+) -> Path: # absolute
+    "An absolute path; inside the repository's `nbs/`, relative paths start at the repository"
+    here = Path.cwd()
+    if here.name == 'nbs' and (here.parent/'settings.ini').exists(): here = here.parent
+    return (here/Path(path).expanduser()).resolve()
