@@ -559,6 +559,22 @@ def find_config(
     raise ConfigError(f"{text}: no configuration of this name{f', did you mean {near[0]!r}?' if near else ''} "
                       f"There are: {', '.join(found) or 'none'}. A path ends in .yml or contains /")
 
+# %% ../nbs/18_pipeline.ipynb #f7b5e7b8
+def _extend(raw, problems, chain=()):
+    "A raw configuration, with what it does not say itself from the one that it extends"
+    if not isinstance(raw, dict) or 'extends' not in raw: return raw
+    raw = dict(raw)
+    name = str(raw.pop('extends'))
+    if name in chain: problems.note('extends', f"a circle: {' -> '.join([*chain, name])}"); return raw
+    try: text = find_config(name).read_text(encoding='utf-8-sig')
+    except ConfigError as e: problems.note('extends', str(e)); return raw
+    base = _extend(_read_yaml(text, problems), problems, (*chain, name))
+    if not isinstance(base, dict): problems.note('extends', f'{name} is no configuration'); return raw
+    for part in ('variables', 'resources'):
+        ours, theirs = raw.get(part) or {}, base.get(part) or {}
+        if isinstance(ours, dict) and isinstance(theirs, dict): raw[part] = {**theirs, **ours}
+    return {**base, **raw}
+
 # %% ../nbs/18_pipeline.ipynb #3ba4e780
 def _call_seed(seed, name): return int.from_bytes(hashlib.sha256(f'{seed}/{name}'.encode()).digest()[:4])
 
@@ -588,7 +604,7 @@ def _needs(resources):
     refs = {k: [t.text.split('.')[0] for _, t in _tags(r['args']) if t.kind == '!ref'] for k, r in resources.items()}
     return {k: [o for o in dict.fromkeys(v) if o in resources] for k, v in refs.items()}
 
-# %% ../nbs/18_pipeline.ipynb #20b33941
+# %% ../nbs/18_pipeline.ipynb #1f772b1a
 class Configuration:
     "An experiment as a graph of resources; it exists only if nothing is wrong with it"
     def __init__(self,
@@ -602,7 +618,7 @@ class Configuration:
         problems = _Problems()
         raw = _read_yaml(text, problems)
         if raw is None: problems.check(source)  # nothing could be read
-        self._config = _shape(raw, set(dir(type(self))), problems)
+        self._config = _shape(_extend(raw, problems), set(dir(type(self))), problems)
         for key, value in _parse_overrides([overrides, {'cache': cache} if cache else None], problems):
             try: _override(self._config, key, value)
             except ValueError as e: problems.note(f'override {key}', str(e))
@@ -644,7 +660,7 @@ class Configuration:
         "Write what `from_yaml` reads back; running that repeats the run"
         with atomic_path(resolve_path(path)) as p: p.write_text(self.to_yaml(), encoding='utf-8')
 
-# %% ../nbs/18_pipeline.ipynb #26e8ec77
+# %% ../nbs/18_pipeline.ipynb #eb7958c0
 _HOW = ('workers',)  # arguments that say how to compute, but not what
 
 class Pipeline(Configuration):
@@ -716,6 +732,14 @@ class Pipeline(Configuration):
         with ExitStack() as stack:
             for o in sorted(folders.values()): stack.enter_context(_lock(o))
             return _keep(path, compute) if path else (compute(), '')
+
+    def provide(self,
+        name:str, # of a resource
+        value # what the resource's call would give
+    ): # the same value
+        "Hand in a result that was made elsewhere, such as a training in several processes"
+        self._results[self._targets(name)[0]] = value
+        return value
 
     def __getitem__(self, name):
         if name in self._results: return self._results[name]

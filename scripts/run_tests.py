@@ -1,7 +1,7 @@
 "Run the tests of the notebooks with nbdev, each notebook in a process of its own, and count what really ran."
 import argparse, os, sys, time
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -11,6 +11,7 @@ def run(path, skip, force):
     "Passed or not, and seconds; None for a notebook that nbdev does not execute"
     from nbdev.test import test_nb
     passed, seconds = test_nb(path, skip_flags=skip, force_flags=force, basepath=ROOT)
+    for child in active_children(): child.terminate()  # joblib's idle workers would keep this process for five minutes
     return (None if seconds == 0 else passed), seconds
 
 
