@@ -41,16 +41,16 @@ def _check_targets(targets, probs):
         raise ValueError(f'{where}: target {targets[cell]} is neither 0 nor 1')
     return targets.astype(bool)
 
-# %% ../nbs/14_thresholds.ipynb #ee37be95
+# %% ../nbs/14_thresholds.ipynb #01fc30a6
 def apply_thresholds(
     probs:np.ndarray, # (N, C), 0 to 1
-    thresholds:np.ndarray, # (C,), a class is called where its probability is above
+    thresholds:np.ndarray|float, # (C,), or one for all; a class is called where its probability is above
     at_least_one:bool=True # whether an image without any call gets the class of its largest probability
 ) -> np.ndarray: # bool (N, C)
     "Decide by a threshold for each class"
     probs, thresholds = _check_probs(probs), np.asarray(thresholds, np.float64)
-    if thresholds.shape != probs.shape[1:] or np.isnan(thresholds).any():
-        raise ValueError(f'thresholds {thresholds.shape} must be one number for each of the {probs.shape[1]} classes, '
+    if thresholds.shape not in ((), probs.shape[1:]) or np.isnan(thresholds).any():
+        raise ValueError(f'thresholds {thresholds.shape} must be one number, or one for each of the {probs.shape[1]} classes, '
                          'and none NaN')
     pred = probs > thresholds
     if at_least_one:
