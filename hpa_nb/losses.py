@@ -182,7 +182,7 @@ class CombinedLoss(nn.Module):
         "Each part of each image by name, before its weight"
         return {k: loss.per_sample(logits, targets) for k, loss in self.losses.items()}
 
-# %% ../nbs/11_losses.ipynb #928c0f36
+# %% ../nbs/11_losses.ipynb #d2ec405d
 def create_loss(
     terms:Mapping={'focal': 1., 'soft_f1': 1.}, # name of a loss -> its weight
     **options # name of a loss = its arguments, such as `focal={'gamma': 3.}`
@@ -198,3 +198,5 @@ def create_loss(
     if extra := [k for k in options if k not in terms]:
         raise ValueError(f"options for {extra[0]!r}, which is not among the losses used: {', '.join(terms)}")
     return CombinedLoss({k: LOSSES[k](**options.get(k, {})) for k in terms}, terms)
+
+create_loss.check_arguments = create_loss  # cheap enough to be tried before anything runs

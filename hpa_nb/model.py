@@ -202,12 +202,15 @@ class HPAModel(nn.Module):
     def forward(self, x:Tensor) -> Tensor: # float (B, C), logits
         return self.head(self.embed(x))
 
-# %% ../nbs/10_model.ipynb #0e94a537
+# %% ../nbs/10_model.ipynb #7ee135f4
 def _stem(net, in_chans):
     "The first convolution of `net`; raises `ValueError` if it has none"
     for m in net.modules():
         if isinstance(m, nn.Conv2d) and m.in_channels == in_chans: return m
     raise ValueError(f'{type(net).__name__} does not begin with a convolution, so it has no stem stride')
+
+def _check_pool(name):
+    if name not in POOLS: raise ValueError(f"pool {name!r} is none of {', '.join(POOLS)}")
 
 def create_model(
     backbone:str='densenet121', # a network of timm, see `timm.list_models()`
@@ -226,7 +229,7 @@ def create_model(
     backbone_args:dict|None=None # further arguments of `timm.create_model`, such as `{'img_size': 512}`
 ) -> HPAModel: # uint8, or float from 0 to 1, (B, 4, H, W), to logits (B, num_classes)
     "A timm backbone for images of `in_chans` channels with a multi-label head"
-    if pool not in POOLS: raise ValueError(f"pool {pool!r} is none of {', '.join(POOLS)}")
+    _check_pool(pool)
     if not len(mean) == len(std) == in_chans:
         raise ValueError(f'{in_chans} channels need as many means and standard deviations, not {len(mean)} and {len(std)}')
     args = dict(backbone_args or {})
@@ -240,6 +243,14 @@ def create_model(
                   dropout=dropout, stem_stride=stem_stride, mean=list(mean), std=list(std), crop_size=crop_size,
                   grad_checkpointing=grad_checkpointing, backbone_args=args)
     return HPAModel(net, head, pool, mean, std, crop_size, config)
+
+# %% ../nbs/10_model.ipynb #f29af91f
+def _check_arguments(backbone='densenet121', pool='catavgmax', **others):
+    "Raise `ValueError` for a backbone or pooling that there is not"
+    _check_backbone(backbone)
+    _check_pool(pool)
+
+create_model.check_arguments = _check_arguments
 
 # %% ../nbs/10_model.ipynb #e79ab212
 def param_groups(

@@ -249,7 +249,12 @@ def _tag_problem(tag, variables, resources):
         if bad := [o for o in names if not isinstance(variables[o], (str, int, float))]:
             return f'variable {bad[0]!r} is {variables[bad[0]]!r}, which is neither text nor number'
 
-# %% ../nbs/18_pipeline.ipynb #782d5ed6
+# %% ../nbs/18_pipeline.ipynb #8cec147e
+def _fill(value, scope):
+    "The value that a `!var` or `!sub` stands for; anything else as it is"
+    if not isinstance(value, Tag): return value
+    return copy.deepcopy(scope[value.text]) if value.kind == '!var' else value.text.format(**scope)
+
 def _follow(results, tag):
     "The value that a `!ref` stands for"
     name, *attributes = tag.text.split('.')
@@ -578,7 +583,16 @@ def _extend(raw, problems, chain=()):
 # %% ../nbs/18_pipeline.ipynb #3ba4e780
 def _call_seed(seed, name): return int.from_bytes(hashlib.sha256(f'{seed}/{name}'.encode()).digest()[:4])
 
-# %% ../nbs/18_pipeline.ipynb #33555f19
+# %% ../nbs/18_pipeline.ipynb #b3dcfbfd
+def _value_problem(function, args, scope):
+    "What `function.check_arguments` says of the arguments that do not depend on results, or None"
+    check = getattr(function, 'check_arguments', None)
+    fixed = {k: v for k, v in args.items() if all(t.kind in ('!var', '!sub') for _, t in _tags(v))}
+    try:
+        if check: check(**_map(fixed, lambda o: _fill(o, scope)))
+    except Exception as e: return str(e)
+
+# %% ../nbs/18_pipeline.ipynb #d2c139ed
 def _check(config, allow, functions, problems):
     "Note all that is wrong with the values of a well-shaped configuration; name -> function of each resource"
     seed, variables, resources = config['seed'], config['variables'], config['resources']
@@ -597,6 +611,9 @@ def _check(config, allow, functions, problems):
         for where, tag in _tags(r['args'], (name,)):
             if text := _tag_problem(tag, {'seed': seed, **variables}, resources): problems.note(where, f'{tag}: {text}')
     for cycle in _cycles(_needs(resources)): problems.note(cycle[0], f"refers to itself: {' -> '.join(cycle)}")
+    if problems: return found  # what a function says of wrong arguments would only confuse
+    for name, r in resources.items():
+        if text := _value_problem(found[name], r['args'], {'seed': seed, **variables}): problems.note((name,), text)
     return found
 
 def _needs(resources):
@@ -660,7 +677,7 @@ class Configuration:
         "Write what `from_yaml` reads back; running that repeats the run"
         with atomic_path(resolve_path(path)) as p: p.write_text(self.to_yaml(), encoding='utf-8')
 
-# %% ../nbs/18_pipeline.ipynb #eb7958c0
+# %% ../nbs/18_pipeline.ipynb #3c29ae18
 _HOW = ('workers',)  # arguments that say how to compute, but not what
 
 class Pipeline(Configuration):
@@ -700,9 +717,7 @@ class Pipeline(Configuration):
         "The arguments of a call with their tags filled in; a `!cache` without its folder stays"
         scope = {'seed': self.seed, **self._config['variables']}
         def fill(value):
-            if not isinstance(value, Tag): return value
-            if value.kind == '!var': return copy.deepcopy(scope[value.text])
-            if value.kind == '!sub': return value.text.format(**scope)
+            if not isinstance(value, Tag) or value.kind in ('!var', '!sub'): return _fill(value, scope)
             if value.kind == '!cache': return str(folders[value]) if value in folders else value
             return _follow(self._results, value)
         return _map(self._config['resources'][name]['args'], fill)
