@@ -157,13 +157,13 @@ def _shape(raw, reserved, problems):
             problems.note((k, 'call'), 'is missing')
     return config | {'resources': resources}
 
-# %% ../nbs/18_pipeline.ipynb #9e51b029
+# %% ../nbs/18_pipeline.ipynb #e1d9802b
 def _modules():
     "Modules of hpa_nb that a file may name; this one is not among them, as it can allow more"
     names = [o.name for o in pkgutil.iter_modules(importlib.import_module('hpa_nb').__path__)]
     return [o for o in names if o[0] != '_' and o != 'pipeline']
 
-_REFUSED = ('main', 'launch')  # they start programs, with whatever arguments
+_REFUSED = ('main', 'launch', 'leave')  # they start programs, or end this one
 
 def _is_public(value, root):
     "A function or class defined in the package or module `root`"
@@ -187,7 +187,7 @@ def find_function(
     try: namespace = importlib.import_module(full)
     except Exception as e: raise ValueError(f'{full} cannot be imported: {type(e).__name__}: {e}') from e
     names = getattr(namespace, '__all__', None) or [o for o in dir(namespace) if o[0] != '_']
-    if name in _REFUSED: raise ValueError(f'{call} starts programs, which a configuration may not')
+    if name in _REFUSED: raise ValueError(f'{call} starts or ends programs, which a configuration may not')
     if name in names and _is_public(value := getattr(namespace, name, None), root): return value
     public = [o for o in names if o not in _REFUSED and _is_public(getattr(namespace, o, None), root)]
     raise ValueError(f'{module} has no public function {name!r}{_hint(name, public)}')

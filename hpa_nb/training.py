@@ -6,7 +6,8 @@
 __all__ = ['PRECISIONS', 'CancelFit', 'Callback', 'epoch_seed', 'Seeds', 'Seen', 'Collect', 'loss_and_terms', 'history_columns',
            'History', 'on_cpu', 'processes', 'create_accelerator', 'create_optimizer', 'Loop', 'OneCycle', 'LRSweep',
            'LRFinder', 'random_state_kept', 'save_weights', 'load_weights', 'Bar', 'Learner', 'fit', 'fit_one_cycle',
-           'ClipGradients', 'SaveBest', 'sample_table', 'SampleLogs', 'StopOnNaN', 'Progress', 'TensorBoard', 'launch']
+           'ClipGradients', 'SaveBest', 'sample_table', 'SampleLogs', 'StopOnNaN', 'Progress', 'TensorBoard', 'launch',
+           'leave']
 
 # %% ../nbs/12_training.ipynb #9ea20fb9
 import collections, copy, difflib, json, math, os, random, subprocess, sys, time, warnings
@@ -643,3 +644,10 @@ def _stream(lines, log):
             print(line, end='', flush=True)
             file.write(line); file.flush(); tail.append(line)
     return tail
+
+# %% ../nbs/12_training.ipynb #31f1fb5a
+def leave():
+    "End this process of torchrun, once all of them have come so far"
+    processes().wait_for_everyone()
+    sys.stdout.flush(); sys.stderr.flush()
+    os._exit(0)
