@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['CLASSES', 'N_CLASSES', 'KAGGLE_COUNTS', 'KAGGLE_TRAIN_IMAGES', 'CHANNELS', 'MEAN', 'STD', 'parse_target',
-           'format_target', 'one_hot', 'seed_everything', 'atomic_path', 'check_same_length', 'resolve_path']
+           'format_target', 'one_hot', 'seed_everything', 'atomic_path', 'check_same_length', 'check_name',
+           'resolve_path']
 
-# %% ../nbs/00_core.ipynb #ac76be0c
-import os, random, tempfile
+# %% ../nbs/00_core.ipynb #539672f0
+import difflib, os, random, tempfile
 from collections.abc import Iterable
 from contextlib import contextmanager
 from pathlib import Path
@@ -106,6 +107,18 @@ def check_same_length(
     if len(set(sizes.values())) > 1:
         raise ValueError('these belong together row by row but differ in length: ' + ', '.join(f'{k} {n}' for k, n in sizes.items()))
     return next(iter(sizes.values()))
+
+# %% ../nbs/00_core.ipynb #0d63f769
+def check_name(
+    what:str, # what is named, such as `'loss'`
+    name, # the name given
+    names:Iterable[str] # the names that there are
+):
+    "Raise `ValueError` that suggests the nearest name unless there is one like `name`"
+    names = list(names)
+    if name in names: return
+    near = difflib.get_close_matches(str(name), names, 1, 0)[0]
+    raise ValueError(f"unknown {what} {name!r}, did you mean {near!r}? There are {', '.join(names)}")
 
 # %% ../nbs/00_core.ipynb #ccdff47b
 def resolve_path(

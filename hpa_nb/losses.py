@@ -5,13 +5,15 @@
 # %% auto #0
 __all__ = ['LOSSES', 'ElementLoss', 'BCELoss', 'FocalLoss', 'SoftF1Loss', 'LovaszLoss', 'CombinedLoss', 'create_loss']
 
-# %% ../nbs/11_losses.ipynb #34c8f558
-import difflib, math
+# %% ../nbs/11_losses.ipynb #e1544974
+import math
 from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from .core import check_name
 
 # %% ../nbs/11_losses.ipynb #b1fdec80
 def _prepare(logits, targets):
@@ -182,17 +184,14 @@ class CombinedLoss(nn.Module):
         "Each part of each image by name, before its weight"
         return {k: loss.per_sample(logits, targets) for k, loss in self.losses.items()}
 
-# %% ../nbs/11_losses.ipynb #d2ec405d
+# %% ../nbs/11_losses.ipynb #a77cefe3
 def create_loss(
     terms:Mapping={'focal': 1., 'soft_f1': 1.}, # name of a loss -> its weight
     **options # name of a loss = its arguments, such as `focal={'gamma': 3.}`
 ) -> CombinedLoss:
     "A weighted sum of losses by name"
     if not terms: raise ValueError(f"no loss is named; there are {', '.join(LOSSES)}")
-    for k in terms:
-        if k in LOSSES: continue
-        near = difflib.get_close_matches(str(k), LOSSES, 1, 0)[0]
-        raise ValueError(f"unknown loss {k!r}, did you mean {near!r}? There are {', '.join(LOSSES)}")
+    for k in terms: check_name('loss', k, LOSSES)
     for k, w in terms.items():
         if not (w > 0 and math.isfinite(w)): raise ValueError(f'the weight of {k}, {w}, must be above 0 and finite')
     if extra := [k for k in options if k not in terms]:

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['NO_POSITIVES', 'METHODS', 'apply_thresholds', 'fit_thresholds', 'threshold_table', 'nested_predict', 'nested_score']
 
-# %% ../nbs/14_thresholds.ipynb #4a920c11
-import difflib, inspect
+# %% ../nbs/14_thresholds.ipynb #330a0fbc
+import inspect
 
 import numpy as np
 import pandas as pd
 
-from .core import CLASSES, N_CLASSES
+from .core import CLASSES, N_CLASSES, check_name
 from .metrics import RARE, class_counts, class_f1, macro_f1
 from .splitting import make_folds
 
@@ -135,7 +135,7 @@ def _prevalence(probs, targets, prevalence=None):
         thresholds[k] = max(NO_POSITIVES, scores[-1]) if none else _halfway(_next_below(scores, first), scores[first])
     return thresholds
 
-# %% ../nbs/14_thresholds.ipynb #49f63466
+# %% ../nbs/14_thresholds.ipynb #b7e010ee
 def _constant(probs, targets, value=.5):
     "The same given `value` for all classes"
     if not 0 <= value <= 1: raise ValueError(f'value {value} is not in 0 to 1')
@@ -145,9 +145,7 @@ METHODS = {'constant': _constant, 'global': _global, 'f1': _per_class, 'f1_shrun
 
 def _method(name, options):
     "The function of a method; raises an error that names the nearest one, or what it takes"
-    if name not in METHODS:
-        near = difflib.get_close_matches(str(name), METHODS, 1, 0)[0]
-        raise ValueError(f"unknown method {name!r}, did you mean {near!r}? There are {', '.join(METHODS)}")
+    check_name('method', name, METHODS)
     known = list(inspect.signature(METHODS[name]).parameters)[2:]
     if extra := [o for o in options if o not in known]:
         raise TypeError(f"method {name!r} takes no {extra[0]!r}; it takes {', '.join(known) or 'nothing more'}")

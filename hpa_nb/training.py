@@ -9,8 +9,8 @@ __all__ = ['PRECISIONS', 'CancelFit', 'Callback', 'epoch_seed', 'Seeds', 'Seen',
            'ClipGradients', 'SaveBest', 'sample_table', 'SampleLogs', 'StopOnNaN', 'Progress', 'TensorBoard', 'launch',
            'leave']
 
-# %% ../nbs/12_training.ipynb #9ea20fb9
-import collections, copy, difflib, json, math, os, random, subprocess, sys, time, warnings
+# %% ../nbs/12_training.ipynb #239d265c
+import collections, copy, json, math, os, random, subprocess, sys, time, warnings
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from .core import atomic_path, format_target, seed_everything
+from .core import atomic_path, check_name, format_target, seed_everything
 from .metrics import macro_f1
 
 # %% ../nbs/12_training.ipynb #b52e9d51
@@ -496,7 +496,7 @@ class ClipGradients(Callback):
 
     def after_backward(self, learner): learner.accelerator.clip_grad_norm_(learner.model.parameters(), self.max_norm)
 
-# %% ../nbs/12_training.ipynb #ef56bcd0
+# %% ../nbs/12_training.ipynb #79948b42
 class SaveBest(Callback):
     "Keeps the weights of the best epoch, in `model_checkpoints/best.safetensors` too, and puts them back after the fit"
     order, best = 10, math.inf
@@ -508,10 +508,7 @@ class SaveBest(Callback):
         self.monitor, self.mode = monitor, mode or ('max' if monitor.endswith('macro_f1') else 'min')
 
     def before_fit(self, learner):
-        names = history_columns(learner.loss)
-        if self.monitor not in names:
-            near = difflib.get_close_matches(self.monitor, names, 1, 0)[0]
-            raise ValueError(f"unknown monitor {self.monitor!r}, did you mean {near!r}? There are {', '.join(names)}")
+        check_name('monitor', self.monitor, history_columns(learner.loss))
         if not len(learner.history): self.best = math.inf
 
     def after_epoch(self, learner):

@@ -6,8 +6,7 @@
 __all__ = ['CROP_NAMES', 'D4_NAMES', 'TTA', 'REDUCTIONS', 'five_crop', 'd4', 'Views', 'evaluating', 'predict_views',
            'reduce_views', 'predict_tta', 'firing_view']
 
-# %% ../nbs/13_tta.ipynb #d1c77ff5
-import difflib
+# %% ../nbs/13_tta.ipynb #e15cf544
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
@@ -16,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
+
+from .core import check_name
 
 # %% ../nbs/13_tta.ipynb #a278be15
 CROP_NAMES = ('top left', 'top right', 'bottom left', 'bottom right', 'centre')
@@ -82,7 +83,7 @@ def evaluating(
         model.to(home)
         for m, training in modes.items(): m.training = training
 
-# %% ../nbs/13_tta.ipynb #13f90728
+# %% ../nbs/13_tta.ipynb #b1849a41
 def _logits(model, x):
     "Float32 logits of one view; raises `ValueError` unless there is a row for each image"
     res = model(x)
@@ -93,9 +94,8 @@ def _logits(model, x):
 
 def _views(tta):
     "Views by name; raises `ValueError` that suggests the nearest name"
-    if tta in TTA: return TTA[tta]
-    near = difflib.get_close_matches(str(tta), TTA, 1, 0)[0]
-    raise ValueError(f"unknown tta {tta!r}, did you mean {near!r}? There are {', '.join(TTA)}")
+    check_name('tta', tta, TTA)
+    return TTA[tta]
 
 # %% ../nbs/13_tta.ipynb #25b488d2
 def predict_views(
