@@ -283,16 +283,13 @@ def _read_log(path, loss):
         raise ValueError(f"{path} has no loss {loss!r}; it has {', '.join(there) or 'none'}")
     return table.groupby('Id')[loss].mean()
 
-# %% ../nbs/16_diagnosis.ipynb #561eb890
+# %% ../nbs/16_diagnosis.ipynb #5a3c2a13
 def _answers(model, images, k, batch_size):
     "Probabilities of class `k` for uint8 (B, 4, H, W), float64 (B,)"
     import torch
-    was_training, device = model.training, next((o.device for o in model.parameters()), torch.device('cpu'))
-    model.eval()
-    try:
-        with torch.inference_mode():
-            parts = [model(torch.from_numpy(images[i:i + batch_size]).to(device)) for i in range(0, len(images), batch_size)]
-    finally: model.train(was_training)
+    from hpa_nb.tta import evaluating
+    with evaluating(model) as device:
+        parts = [model(torch.from_numpy(images[i:i + batch_size]).to(device)) for i in range(0, len(images), batch_size)]
     return torch.cat(parts)[:, k].double().sigmoid().cpu().numpy()
 
 def _squares(shape, patch):

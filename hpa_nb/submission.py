@@ -6,7 +6,7 @@
 __all__ = ['PROB_COLUMNS', 'TARGET_COLUMNS', 'format_predictions', 'read_submission', 'write_submission', 'OutOfFold',
            'write_oof', 'read_oof', 'combine_oof', 'average_predictions', 'Comparison', 'compare_submissions']
 
-# %% ../nbs/15_submission.ipynb #97a1b67f
+# %% ../nbs/15_submission.ipynb #cc1d50f6
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from .core import CLASSES, N_CLASSES, atomic_path, check_same_length, format_target, one_hot
+from .images import class_names
 
 # %% ../nbs/15_submission.ipynb #0c3865fb
 def _some(names, n=3):
@@ -250,7 +251,7 @@ class Comparison:
         ax.tick_params(axis='y', labelsize=8); ax.set(xlabel='images'); ax.legend()
         return fig
 
-# %% ../nbs/15_submission.ipynb #a473af8b
+# %% ../nbs/15_submission.ipynb #00df5245
 def _load(submission):
     "Ids and decisions of a file, or of a pair of arrays"
     if isinstance(submission, (str, Path)): return read_submission(submission)
@@ -258,8 +259,6 @@ def _load(submission):
     ids, pred = _check_ids(ids), _check_decisions(pred)
     check_same_length(ids=ids, pred=pred)
     return ids, pred
-
-def _names(row): return ', '.join(CLASSES[k] for k in np.flatnonzero(row))
 
 def compare_submissions(
     first, # path of a submission, or (ids, pred bool (N, 28))
@@ -273,6 +272,6 @@ def compare_submissions(
     table = pd.DataFrame({'class': CLASSES, 'first': a.sum(0), 'second': b.sum(0),
                           'added': added.sum(0), 'removed': removed.sum(0),
                           'overlap': np.where(either > 0, (a & b).sum(0) / np.maximum(either, 1), np.nan)})
-    changed = pd.DataFrame({'Id': ids[rows], 'first': format_predictions(a[rows]), 'second': format_predictions(b[rows]),
-                            'added': [_names(o) for o in added[rows]], 'removed': [_names(o) for o in removed[rows]]})
+    changes = {k: [class_names(np.flatnonzero(row)) for row in o[rows]] for k, o in (('added', added), ('removed', removed))}
+    changed = pd.DataFrame({'Id': ids[rows], 'first': format_predictions(a[rows]), 'second': format_predictions(b[rows]), **changes})
     return Comparison(table, changed, len(ids), 1 - len(rows) / len(ids) if len(ids) else 1.)
