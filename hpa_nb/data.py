@@ -227,12 +227,18 @@ def class_weights(
         if falling[k] * scale <= max_weight: break
     return np.minimum(weights * scale, max_weight).astype(np.float32)
 
-# %% ../nbs/09_data.ipynb #7d832167
-def _part(images, targets, folds, fold, inside, transform):
-    "The images in a fold, or all others"
+# %% ../nbs/09_data.ipynb #f4668e74
+def _in_fold(images, targets, folds, fold):
+    "Which images are in a fold, bool (N,)"
     check_same_length(images=images, targets=targets, folds=folds)
-    mask = np.asarray(folds) == check_fold(fold, folds)
-    return HPADataset(images, targets, mask if inside else ~mask, transform)
+    return np.asarray(folds) == check_fold(fold, folds)
+
+def _usable(use, images):
+    "A mask of all images if there is none; raises `ValueError` unless it is one of bools"
+    use = np.ones(len(images), bool) if use is None else np.asarray(use)
+    if use.dtype != bool: raise ValueError(f'use must be True or False for each image, not {use.dtype}')
+    check_same_length(images=images, use=use)
+    return use
 
 def train_loader(
     images, # a store, or anything of which `images[i]` is uint8 (H, W, 4)
@@ -243,14 +249,17 @@ def train_loader(
     batch_size:int=32, # images a batch
     sampler:str=None, # `'sqrt'` or `'balanced'`: images of rare classes more often; None: each once
     workers:int=0, # processes that load; 0: none but this one
-    seed:int=0 # of the order and the random views
+    seed:int=0, # of the order and the random views
+    use:np.ndarray=None # bool (N,), which images may be learnt from; None: all
 ) -> DataLoader: # batches: images uint8 (B, 4, H, W), targets float32 (B, C), positions int64 (B,)
     "Batches of all folds but one, in random order"
-    dataset, order = _part(images, targets, folds, fold, False, transform), None
+    mask = ~_in_fold(images, targets, folds, fold) & _usable(use, images)
+    if not mask.any(): raise ValueError(f'fold {fold}: none of the other images may be used')
+    dataset, order = HPADataset(images, targets, mask, transform), None
     if sampler is not None: order = SeededSampler(len(dataset), weights=sample_weights(dataset.targets, sampler), seed=seed)
     return make_loader(dataset, batch_size, order is None, order, len(dataset) > batch_size, workers, seed)
 
-# %% ../nbs/09_data.ipynb #f0f8f91f
+# %% ../nbs/09_data.ipynb #5e09d649
 def valid_loader(
     images, # a store, or anything of which `images[i]` is uint8 (H, W, 4)
     targets:np.ndarray, # 0 or 1 (N, C)
@@ -261,7 +270,8 @@ def valid_loader(
     workers:int=0 # processes that load; 0: none but this one
 ) -> DataLoader: # batches: images uint8 (B, 4, H, W), targets float32 (B, C), positions int64 (B,)
     "Batches of one fold, each image once and in order"
-    return make_loader(_part(images, targets, folds, fold, True, transform), batch_size, workers=workers)
+    dataset = HPADataset(images, targets, _in_fold(images, targets, folds, fold), transform)
+    return make_loader(dataset, batch_size, workers=workers)
 
 def test_loader(
     images, # a store, or anything of which `images[i]` is uint8 (H, W, 4)
