@@ -804,11 +804,11 @@ class Pipeline(Configuration):
         values = ', '.join(f'`{k}` {v!r}' for k, v in [('seed', self.seed), *self.variables.items()])
         return f'**{self._source}** {self.description}\n\n{values}\n\n{table}'
 
-# %% ../nbs/18_pipeline.ipynb #77f1a586
+# %% ../nbs/18_pipeline.ipynb #33ce8b81
 _EXAMPLES = """examples:
   python -m hpa_nb baseline --plan
   python -m hpa_nb baseline --set 'fold=1; epochs=3' --to fitted --cache cache
-  python -m hpa_nb baseline --set 'source=/data/hpa' --to audit --show
+  python -m hpa_nb baseline --set 'source=/data/hpa' --to folds --show audit
   python -m hpa_nb my/experiment.yml --check"""
 
 def main(
@@ -825,11 +825,11 @@ def main(
     add('--allow', metavar='PKG', action='append', default=[], help="other package whose functions may be called; repeatable")
     add('--plan', action='store_true', help='show what would run, and run nothing')
     add('--check', action='store_true', help='only say whether the configuration is in order')
-    add('--show', action='store_true', help='print the results that --to asks for')
+    add('--show', metavar='NAME', action='append', default=[], help='print this result before the rest is run; repeatable')
     args = parser.parse_args(argv)
     try:
         pipe = Pipeline.from_yaml(args.config, args.set, args.allow, args.cache)
-        plan = pipe.plan(args.to)
+        plan, _ = pipe.plan(args.to), pipe.plan(args.show)
     except ConfigError as e: parser.exit(2, f'{e}\n')
     if args.check: print(f'{args.config}: {len(pipe.resources)} resources, in order')
     elif args.plan:
@@ -837,6 +837,7 @@ def main(
         widths = [max(map(len, o)) for o in zip(*rows)]
         for row in rows: print('  '.join(f'{o:{w}}' for o, w in zip(row, widths)).rstrip())
     else:
-        try: found = pipe.run(args.to)
+        try:
+            for name in args.show: print(f'\n{pipe.run(name)}\n', flush=True)
+            pipe.run(args.to)
         except KeyboardInterrupt: parser.exit(130, 'stopped\n')
-        if args.show: print('', *(f'{name}\n{found[name]}\n' for name in args.to or found), sep='\n')

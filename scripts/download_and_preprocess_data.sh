@@ -14,7 +14,7 @@ set -euo pipefail
 [ $# -ge 1 ] || { sed -n '2,/^set/p' "$0" | grep '^#'; exit 2; }
 where=$PWD
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
-pip install --quiet --editable '.[kaggle]'
+if [[ " $* " == *" --kaggle "* ]] && ! pip show --quiet kaggle 2> /dev/null; then pip install --quiet --editable '.[kaggle]'; fi
 cd "$where"
 data=$(realpath -m "$1"); shift
 
@@ -24,4 +24,4 @@ python -m hpa_nb.download fetch "$data" "$@"
 
 echo "== check, store, near-duplicates, folds"
 python -m hpa_nb "${CONFIG:-densenet121}" --cache "${OUT:-results}/cache" --set "data=$data; source=$data" ${SET:+--set "$SET"} \
-    --to duplicates --to audit --to folds --show
+    --show audit --to folds --to duplicates
