@@ -1,0 +1,331 @@
+#!/usr/bin/env python
+"""How fast and how exact the parts are, beside a peer in the same run.
+
+  python scripts/bench.py data               reading, checking and storing images
+  python scripts/bench.py dedup --quick      near-duplicates, within three minutes on two cores
+  python scripts/bench.py split --labels DIR folds; DIR holds real label tables (Id,Target), else one is made up
+  python scripts/bench.py dedup --json FILE  the rows in a file as well
+
+Peers that are not needed otherwise: pip install 'hpa_nb[bench]'. Needs neither Jupyter nor nbdev.
+"""
+import argparse, importlib.util, json, logging, os, re, subprocess, sys, time
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # works without an installation
+os.environ.setdefault('NO_ALBUMENTATIONS_UPDATE', '1')
+DEVICE = f'{os.cpu_count()} CPU cores'
+BENCHES = {}
+
+
+def bench(function):
+    "A function that takes the arguments and yields rows: what, ours, peer, peer's name, unit"
+    BENCHES[function.__name__] = function
+    return function
+
+
+def seconds(function, repeat=3):
+    "The best of some calls: what the machine can do when nothing else disturbs it"
+    times = []
+    for _ in range(repeat):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def installed(name):
+    "Whether a peer is there; says so if not"
+    if importlib.util.find_spec(name): return True
+    print(f'  ({name} is not installed, its rows are left out)')
+    return False
+
+
+# ---------------------------------------------------------------------------------------------- images and store
+
+def draw_files(folder, n, size, kind, image_id):
+    "`n` synthetic images: eight drawn ones, shifted and turned"
+    from hpa_nb.images import write_rgby
+    from hpa_nb.synth import draw_image, plan_dataset
+    drawn = [draw_image(o, size) for o in plan_dataset(8, 0)[:8].to_dict('records')]
+    ids = [image_id(i) for i in range(n)]
+    for i, name in enumerate(ids):
+        write_rgby(folder, name, np.ascontiguousarray(np.roll(np.rot90(drawn[i % 8], i // 8), 7 * i, (0, 1))), kind)
+    return ids
+
+
+def decode_all(files):
+    "The least that reading costs: OpenCV, a thread a core"
+    import cv2
+    from concurrent.futures import ThreadPoolExecutor
+    def decode(path): return cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED).shape
+    with ThreadPoolExecutor(os.cpu_count()) as pool: list(pool.map(decode, files))
+
+
+def hash_one_by_one(images):
+    "Hashes as imagehash gives them, a thread a core"
+    import imagehash
+    from concurrent.futures import ThreadPoolExecutor
+    from PIL import Image
+    def of(image): return [imagehash.phash(Image.fromarray(np.ascontiguousarray(image[..., c]))) for c in range(4)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool: return list(pool.map(of, images))
+
+
+@bench
+def data(args):
+    "Reading, checking and storing images"
+    sources = {'512 px PNG': (512, 'png', '{}'.format, 100 if args.quick else 400),
+               '2048 px JPEG': (2048, 'jpeg', '1_1_A1_{}'.format, 12 if args.quick else 40)}
+    for name, source in sources.items():
+        with TemporaryDirectory() as tmp: yield from bench_files(Path(tmp), name, *source)
+
+
+def bench_files(tmp, name, size, kind, image_id, n):
+    from hpa_nb.dedup import build_hashed_store, phash
+    from hpa_nb.images import check_images
+    from hpa_nb.store import build_store
+    ids, out = draw_files(tmp/'files', n, size, kind, image_id), (tmp/f'store_{i}' for i in count())
+    files = sorted((tmp/'files').iterdir())
+    decoding = n / seconds(lambda: decode_all(files))
+    store = build_store(tmp/'files', ids, tmp/'store', size=512)
+    hashing = n / seconds(lambda: hash_one_by_one(store), 1)
+    rate = 'images/s'
+    yield f'check_images, {name}', n / seconds(lambda: check_images(tmp/'files')), decoding, 'OpenCV decoding alone', rate
+    yield (f'build_store at 512 px, {name}', n / seconds(lambda: build_store(tmp/'files', ids, next(out), size=512)),
+           decoding, 'OpenCV decoding alone', rate)
+    yield (f'the same with hashes of four channels', n / seconds(lambda: build_hashed_store(tmp/'files', ids, next(out), size=512)),
+           1 / (1 / decoding + 1 / hashing), 'decoding, then imagehash', rate)
+    if size > 512: return
+    order = np.random.default_rng(0).permutation(n)
+    four = [files[4 * i:4 * i + 4] for i in range(n)]
+    import cv2
+    def from_files():
+        for i in order: np.stack([cv2.imread(str(o), cv2.IMREAD_UNCHANGED) for o in four[i]], -1)
+    def from_store():
+        for i in order: store[i]
+    yield ('read an image at random', 1e3 / n * seconds(from_store), 1e3 / n * seconds(from_files), 'four PNGs with OpenCV', 'ms')
+    import imagehash
+    from PIL import Image
+    planes = [Image.fromarray(o) for o in np.moveaxis(store[0], -1, 0).copy()]
+    yield ('hash an image of four channels', 1e3 / 20 * seconds(lambda: [phash(store[0]) for _ in range(20)]),
+           1e3 / 20 * seconds(lambda: [imagehash.phash(o) for _ in range(20) for o in planes]), 'imagehash', 'ms')
+
+
+# ---------------------------------------------------------------------------------------------- near-duplicates
+
+def plant(hashes, rng, share=.01, bits=4):
+    "The last ones become copies of others with up to `bits` bits flipped"
+    m = int(len(hashes) * share)
+    source = rng.integers(0, len(hashes) - m, m)
+    flips = np.zeros(m, np.uint64)
+    for _ in range(bits): flips |= np.uint64(1) << rng.integers(0, 64, m).astype(np.uint64)
+    hashes[len(hashes) - m:] = hashes[source] ^ flips[(slice(None),) + (None,) * (hashes.ndim - 1)]
+    return hashes
+
+
+def uniform_hashes(n, channels=0, seed=0):
+    rng = np.random.default_rng(seed)
+    return plant(rng.integers(0, 1 << 64, (n, channels) if channels else n, np.uint64), rng)
+
+
+GREEN = slice(1, 2)  # the channel of the protein
+
+
+def rendered_coefficients(fields, seed=0):
+    "What pHash looks at in synthetic images, float32 (fields, 4, 64): the low frequencies of each channel"
+    import cv2
+    from joblib import Parallel, delayed
+    from scipy.fft import dctn
+    from hpa_nb.synth import draw_image, plan_dataset
+    rows = plan_dataset(fields, seed)[:fields].to_dict('records')
+    images = Parallel(-1)(delayed(draw_image)(o, 128) for o in rows)
+    small = np.stack([cv2.resize(o, (32, 32), interpolation=cv2.INTER_AREA) for o in images]).astype(np.float32)
+    return dctn(small, axes=(1, 2))[:, :8, :8].reshape(len(images), 64, 4).transpose(0, 2, 1)
+
+
+def rendered_hashes(n, coefficients, seed=0):
+    "Hashes (n, channels) modelled on rendered images: the frequencies of one of them, and as much chance around it"
+    fields, channels, _ = coefficients.shape
+    rng, res, flat = np.random.default_rng(seed), np.empty((n, channels), np.uint64), coefficients.reshape(fields, -1)
+    spread = np.linalg.cholesky(np.cov(flat.T) + 1e-3 * np.eye(flat.shape[1])).astype(np.float32)
+    for low in range(0, n, 50_000):
+        m = min(50_000, n - low)
+        around = (rng.standard_normal((m, flat.shape[1]), np.float32) @ spread.T).reshape(m, channels, 64)
+        values = coefficients[rng.integers(0, fields, m)] + around
+        ranked = np.sort(values, axis=2)
+        bits = values > ranked[..., 31:33].mean(2, keepdims=True)  # the median
+        res[low:low + m] = np.packbits(bits, axis=2).view('>u8')[..., 0]
+    return plant(res, rng)
+
+
+def with_faiss(hashes, distance):
+    "All pairs by an exhaustive search, which is exact"
+    import faiss
+    faiss.omp_set_num_threads(os.cpu_count())
+    codes = np.ascontiguousarray(hashes).view(np.uint8).reshape(len(hashes), 8)
+    index = faiss.IndexBinaryFlat(64)
+    index.add(codes)
+    return (len(index.range_search(codes, distance + 1)[1]) - len(hashes)) // 2  # faiss's radius is strict
+
+
+def with_imagededup(hashes, distance):
+    from imagededup.methods import PHash
+    found = PHash(verbose=False).find_duplicates(encoding_map={str(i): f'{o:016x}' for i, o in enumerate(hashes)},
+                                                 max_distance_threshold=distance)
+    return sum(map(len, found.values())) // 2
+
+
+def in_process(*what):
+    "Seconds, peak memory in GB and pairs of a search in a process of its own"
+    call = [sys.executable, __file__, 'dedup', '--one', *map(str, what)]
+    return json.loads(subprocess.run(call, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
+
+
+def one_search(kind, n, channels, coefficients):
+    "The search of `in_process`"
+    from hpa_nb.dedup import near_duplicate_pairs
+    n, channels = int(n), int(channels)
+    hashes = uniform_hashes(n, channels) if kind == 'uniform' else \
+        rendered_hashes(n, np.load(coefficients)[:, GREEN if channels == 1 else slice(None)])
+    start = time.perf_counter()
+    pairs = near_duplicate_pairs(hashes, 4)
+    took = time.perf_counter() - start
+    peak = int(re.search(r'VmHWM:\s+(\d+) kB', Path('/proc/self/status').read_text())[1])  # ru_maxrss would tell the parent's
+    print(json.dumps([took, peak / 2 ** 20, len(pairs)]))
+
+
+@bench
+def dedup(args):
+    "Near-duplicate pairs among hashes; rendered: modelled on synthetic images"
+    if args.one: return one_search(*args.one)
+    logging.disable(logging.INFO)  # imagededup's
+    return compare_searches(args)
+
+
+def compare_searches(args):
+    from hpa_nb.dedup import near_duplicate_pairs
+    n, coefficients = 105_678, rendered_coefficients(400 if args.quick else 2000)
+    sets = {'uniform': uniform_hashes(n), 'rendered': rendered_hashes(n, coefficients[:, GREEN])[:, 0]}
+    for kind, hashes in sets.items():
+        if installed('imagededup'):
+            some = hashes[-(3000 if args.quick else 10_000):]
+            check_pairs(with_imagededup(some, 4), len(near_duplicate_pairs(some, 4)))
+            yield (f'pairs within 4 of {len(some):,} {kind} hashes', seconds(lambda: near_duplicate_pairs(some, 4)),
+                   seconds(lambda: with_imagededup(some, 4), 1), 'imagededup', 's')
+        for distance in (4, 8, 12):
+            faiss = installed('faiss') and not (args.quick and distance > 4)
+            if faiss: check_pairs(with_faiss(hashes, distance), len(near_duplicate_pairs(hashes, distance)))
+            yield (f'pairs within {distance} of {n:,} {kind} hashes', seconds(lambda: near_duplicate_pairs(hashes, distance)),
+                   seconds(lambda: with_faiss(hashes, distance), 1) if faiss else None, 'faiss IndexBinaryFlat', 's')
+    with TemporaryDirectory() as tmp:
+        np.save(saved := Path(tmp)/'coefficients.npy', coefficients)
+        for size in (10 ** 6,) if args.quick else (10 ** 6, 10 ** 7):
+            for kind, channels in (('uniform', 1), ('rendered', 1), ('rendered', 4)):
+                took, memory, found = in_process(kind, size, channels, saved)
+                what = f'{size:,} {kind} hashes' + (f' of {channels} channels' if channels > 1 else '')
+                yield f'pairs within 4 of {what} ({found:,})', took, None, '', 's'
+                yield f'peak memory of that process', memory, None, '', 'GB'
+
+
+def check_pairs(theirs, ours):
+    "A peer that finds something else is no peer"
+    if theirs != ours: raise SystemExit(f'the peer found {theirs} pairs, we {ours}')
+
+
+# ---------------------------------------------------------------------------------------------- folds
+
+def made_up_labels(seed=0):
+    "Ids and targets like those of Kaggle and HPAv18 together: antibodies with one label set each, and single images"
+    from hpa_nb.core import KAGGLE_COUNTS, KAGGLE_TRAIN_IMAGES
+    rng, share = np.random.default_rng(seed), np.array(KAGGLE_COUNTS) / KAGGLE_TRAIN_IMAGES
+    def label_sets(n):
+        sets = rng.random((n, len(share))) < share
+        sets[np.arange(n), rng.choice(len(share), n, p=share / share.sum())] = True
+        return sets.astype(np.uint8)
+    size = 1 + rng.poisson(74_606 / 12_815 - 1, 12_815)
+    antibody = np.repeat(np.arange(12_815), size)
+    ids = [f'{100 + a}_{100 + a}_A{i // 2}_{i}' for i, a in enumerate(antibody)] + [f'kaggle-{i}' for i in range(31_072)]
+    return ids, np.concatenate([label_sets(12_815)[antibody], label_sets(31_072)])
+
+
+def real_labels(folder):
+    "Ids and targets of all label tables in a folder"
+    import pandas as pd
+    from hpa_nb.core import one_hot
+    from hpa_nb.data import read_labels
+    table = pd.concat([read_labels(o) for o in sorted(Path(folder).glob('*.csv'))])
+    return table.Id.tolist(), one_hot(table.Target)
+
+
+def over_groups(targets, groups, n_splits=5, seed=0):
+    "Iterative stratification of the groups by the labels that they have"
+    from iterstrat.ml_stratifiers import MultilabelStratifiedKFold
+    number = np.unique(groups, return_inverse=True)[1]
+    sets = np.zeros((number.max() + 1, targets.shape[1]), np.uint8)
+    np.maximum.at(sets, number, targets)
+    folds = np.zeros(len(sets), np.int64)
+    for k, (_, rows) in enumerate(MultilabelStratifiedKFold(n_splits, shuffle=True, random_state=seed).split(sets, sets)):
+        folds[rows] = k
+    return folds[number]
+
+
+def deviations(folds, targets):
+    "How far the worst fold is off its share, %: classes of 300 images and more, rarer ones, sizes"
+    from hpa_nb.splitting import fold_table
+    table = fold_table(folds, targets)
+    size = np.bincount(folds)
+    common = table.images >= 300
+    return [table['off by %'][common].max(), table['off by %'][~common & (table.images > 0)].max(),
+            100 * np.abs(size / size.mean() - 1).max()]
+
+
+@bench
+def split(args):
+    "Folds of whole antibodies"
+    from hpa_nb.splitting import antibody_groups, audit_leaks, make_folds
+    ids, targets = real_labels(args.labels) if args.labels else made_up_labels()
+    groups, seeds, peer = antibody_groups(ids), range(3 if args.quick else 10), 'iterative-stratification over groups'
+    n = f'{len(ids):,} {"real" if args.labels else "made-up"} labels'
+    folds, theirs = make_folds(targets, groups), over_groups(targets, groups)
+    yield (f'five folds of {n}', seconds(lambda: make_folds(targets, groups)), seconds(lambda: over_groups(targets, groups)),
+           peer, 's')
+    worst = np.max([deviations(make_folds(targets, groups, seed=o), targets) for o in seeds], 0)
+    named = 'classes of 300 images and more', 'rarer classes', 'sizes'
+    for what, ours, other in zip(named, worst, deviations(theirs, targets)):
+        yield f'worst fold off its share, {what} (worst of {len(seeds)} seeds)', ours, other, peer, '%'
+    yield f'audit of {n}', seconds(lambda: audit_leaks(folds, groups, targets)), None, '', 's'
+    yield 'groups in two folds', audit_leaks(folds, groups, targets).shared_groups, audit_leaks(theirs, groups, targets).shared_groups, peer, ''
+
+
+# ---------------------------------------------------------------------------------------------- the command
+
+def show(row):
+    ratio = f'{row["peer"] / row["ours"]:8.2f}x' if row['peer'] is not None and row['ours'] else ' ' * 9
+    peer = f'{row["peer"]:12,.3f}  {row["peer_name"]}' if row['peer'] is not None else ''
+    print(f'{row["what"]:74} {row["ours"]:12,.3f} {row["unit"]:8} {ratio} {peer}'.rstrip(), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('name', choices=BENCHES)
+    parser.add_argument('--quick', action='store_true', help='smaller, within three minutes on two cores')
+    parser.add_argument('--json', type=Path, help='write the rows to this file')
+    parser.add_argument('--labels', type=Path, help='folder of real label tables, for split')
+    parser.add_argument('--one', nargs=4, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    rows, found = [], BENCHES[args.name](args)
+    if found is None: return  # a part of a bench, in a process of its own
+    print(f'{BENCHES[args.name].__doc__}, on {DEVICE}; ratio: peer by ours')
+    for what, ours, peer, peer_name, unit in found:
+        rows.append(dict(what=what, ours=float(ours), peer=None if peer is None else float(peer), peer_name=peer_name,
+                         unit=unit, device=DEVICE))
+        show(rows[-1])
+    if args.json:
+        from hpa_nb.core import atomic_path
+        with atomic_path(args.json) as path: path.write_text(json.dumps(rows, indent=1) + '\n')
+
+
+if __name__ == '__main__': main()
