@@ -282,22 +282,42 @@ def deviations(folds, targets):
             100 * np.abs(size / size.mean() - 1).max()]
 
 
+def peers_of_folds(quick):
+    "Name -> function of targets and groups that gives folds"
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+    def numbered(splits, n):
+        folds = np.zeros(n, np.int64)
+        for k, (_, rows) in enumerate(splits): folds[rows] = k
+        return folds
+    def rarest(y): return np.where(y, y.sum(0), len(y)).argmin(1)  # of an image: the one class that it may have
+    peers = {'iterative-stratification over groups': over_groups,
+             'GroupKFold': lambda y, g: numbered(GroupKFold(5).split(y, groups=g), len(y))}
+    if quick: return peers
+    return peers | {'StratifiedGroupKFold': lambda y, g: numbered(
+        StratifiedGroupKFold(5, shuffle=True, random_state=0).split(y, rarest(y), g), len(y))}
+
+
 @bench
 def split(args):
     "Folds of whole antibodies"
-    from hpa_nb.splitting import antibody_groups, audit_leaks, make_folds
+    from hpa_nb.images import image_sources
+    from hpa_nb.splitting import antibody_groups, audit_leaks, make_folds, well_groups
     ids, targets = real_labels(args.labels) if args.labels else made_up_labels()
-    groups, seeds, peer = antibody_groups(ids), range(3 if args.quick else 10), 'iterative-stratification over groups'
+    groups, sources, seeds = antibody_groups(ids), image_sources(ids), range(3 if args.quick else 10)
     n = f'{len(ids):,} {"real" if args.labels else "made-up"} labels'
-    folds, theirs = make_folds(targets, groups), over_groups(targets, groups)
-    yield (f'five folds of {n}', seconds(lambda: make_folds(targets, groups)), seconds(lambda: over_groups(targets, groups)),
-           peer, 's')
-    worst = np.max([deviations(make_folds(targets, groups, seed=o), targets) for o in seeds], 0)
-    named = 'classes of 300 images and more', 'rarer classes', 'sizes'
-    for what, ours, other in zip(named, worst, deviations(theirs, targets)):
-        yield f'worst fold off its share, {what} (worst of {len(seeds)} seeds)', ours, other, peer, '%'
-    yield f'audit of {n}', seconds(lambda: audit_leaks(folds, groups, targets)), None, '', 's'
-    yield 'groups in two folds', audit_leaks(folds, groups, targets).shared_groups, audit_leaks(theirs, groups, targets).shared_groups, peer, ''
+    def deal(seed=0): return make_folds(targets, groups, seed=seed, sources=sources)
+    took, dealt = seconds(deal), [deal(o) for o in seeds]
+    worst = np.max([deviations(o, targets) for o in dealt], 0)
+    torn = sum(audit_leaks(o, groups, targets).shared_groups for o in dealt)
+    for name, peer in peers_of_folds(args.quick).items():
+        theirs = peer(targets, groups)
+        yield f'five folds of {n}', took, seconds(lambda: peer(targets, groups), 1), name, 's'
+        for what, ours, other in zip(('classes of 300 images and more', 'rarer classes', 'sizes'), worst, deviations(theirs, targets)):
+            yield f'worst fold off its share, {what} (worst of {len(seeds)} seeds)', ours, other, name, '%'
+        yield f'groups in two folds (all {len(seeds)} seeds)', torn, audit_leaks(theirs, groups, targets).shared_groups, name, ''
+    hashes, wells = uniform_hashes(len(ids), 4), well_groups(ids)
+    yield (f'audit of them, with hashes of four channels', seconds(lambda: audit_leaks(dealt[0], groups, targets, hashes, wells=wells,
+                                                                                       sources=sources)), None, '', 's')
 
 
 # ---------------------------------------------------------------------------------------------- the command
