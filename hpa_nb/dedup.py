@@ -533,7 +533,7 @@ def review_table(
     found = [(table.cluster[i], table.Id[i], names(targets[i]), names(targets[i] & ~shared[table.cluster[i]])) for i in rows]
     return pd.DataFrame(found, rows, columns=['cluster', 'Id', 'labels', 'disputed'])
 
-# %% ../nbs/06_dedup.ipynb #417cd17c
+# %% ../nbs/06_dedup.ipynb #71b5a3fd
 def _worst_first(table):
     "Numbers of the clusters with more than one image: those whose labels differ first, then the largest"
     many = table[table.cluster_size > 1]
@@ -543,7 +543,7 @@ def _worst_first(table):
 def _show_member(ax, image, row, labels):
     "One image of a cluster; its frame and title tell what is decided"
     ax.imshow(to_rgb(resize(image, min(160, len(image)))))
-    text = row.Id + (f'\n{labels}' if labels else '') + ('' if row.kept else '\n(not needed)')
+    text = row.Id + (f'\n{labels}' if labels else '') + ('' if row.kept else '\n(a repeat)')
     ax.set_title(text, fontsize=7, color='black' if row.labels_agree else 'crimson')
     ax.set(xticks=[], yticks=[])
     for o in ax.spines.values(): o.set(color='black' if row.labels_agree else 'crimson', linewidth=1 if row.kept else 0)

@@ -14,7 +14,6 @@ set -euo pipefail
 [ $# -ge 1 ] || { sed -n '2,/^set/p' "$0" | grep '^#'; exit 2; }
 where=$PWD
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
-if [[ " $* " == *" --kaggle "* ]] && ! pip show --quiet kaggle 2> /dev/null; then pip install --quiet --editable '.[kaggle]'; fi
 cd "$where"
 data=$(realpath -m "$1"); shift
 

@@ -11,7 +11,7 @@ if [ ! -f "$stamp" ]; then
     .venv/bin/python -m pip install --quiet --upgrade pip
     # PyTorch first and by version: a plain range would fetch whatever is newest, gigabytes at a time.
     .venv/bin/python -m pip install --quiet ${TORCH:-torch==2.14.1 torchvision==0.29.1}
-    .venv/bin/python -m pip install --quiet --editable '.[dev]'
+    .venv/bin/python -m pip install --quiet --editable '.[dev,kaggle]'
     rm -f .venv/installed-*
     touch "$stamp"
 fi
