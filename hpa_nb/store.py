@@ -295,7 +295,7 @@ def _check_arguments(ids, size, workers, bits, faults, compute):
     if faults not in ('stop', 'leave_out'): raise ValueError(f"faults {faults!r} must be 'stop' or 'leave_out'")
     return ids, {k: _identity(k, v) for k, v in (compute or {}).items()}
 
-# %% ../nbs/04_store.ipynb #00b9731d
+# %% ../nbs/04_store.ipynb #792f8ddb
 class _Sources(NamedTuple):
     "Of each image"
     names: list  # channel -> names of files
@@ -327,7 +327,8 @@ def _find_sources(folder, ids, faults):
     if errors and (faults == 'stop' or len(errors) == len(ids)):
         example = f'; an id that is there: {next(iter(there))!r}' if there else ''
         raise type(errors[0])(_report(errors, len(ids), 'have channel files that are missing or there twice',
-                                      f'{folder} has {len(there)} images{example}'))
+                                      f'{folder} has {len(there)} images{example}. Get these files, or leave the images out '
+                                      "with faults='leave_out'"))
     names = [{c: sorted(o) for c in CHANNELS if (o := there.get(k, {}).get(c))} for k in ids]
     return _Sources(names, [_signature(folder, sum(o.values(), [])) for o in names], [_format(o) for o in names])
 
