@@ -12,9 +12,9 @@ __all__ = ['CELL_LINES', 'ANGLES', 'PAINTERS', 'DIFFUSE', 'BRIGHTNESS', 'SET_SIZ
            'rods_and_rings', 'intermediate_filaments', 'actin_filaments', 'focal_adhesion_sites', 'microtubules',
            'microtubule_ends', 'cytokinetic_bridge', 'mitotic_spindle', 'microtubule_organizing_center', 'centrosome',
            'clean_image', 'camera', 'next_slice', 'draw_image', 'class_quotas', 'draw_label_sets', 'plan_images',
-           'plan_dataset', 'read_truth', 'make_dataset']
+           'plan_dataset', 'read_truth', 'make_dataset', 'data_folder']
 
-# %% ../nbs/03_synth.ipynb #c9a4edbb
+# %% ../nbs/03_synth.ipynb #797bd2e9
 import json, os, shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from filelock import FileLock
 from PIL import Image
 from scipy.ndimage import uniform_filter1d
 
-from .core import CHANNELS, CLASSES, KAGGLE_COUNTS, KAGGLE_TRAIN_IMAGES, N_CLASSES, format_target, parse_target
+from .core import CHANNELS, CLASSES, KAGGLE_COUNTS, KAGGLE_TRAIN_IMAGES, N_CLASSES, format_target, parse_target, resolve_path
 
 # %% ../nbs/03_synth.ipynb #e3f3db05
 def smooth_noise(
@@ -846,3 +846,15 @@ def _draw_dataset(folder, arguments, workers):
         (part/STAMP).write_text(json.dumps(arguments))
         os.replace(part, folder)
     finally: shutil.rmtree(part, ignore_errors=True)
+
+# %% ../nbs/03_synth.ipynb #eea54a89
+def data_folder(
+    data:str|Path, # a folder with train.csv and train/; empty: synthetic images
+    synthetic:dict, # arguments of `make_dataset` (n, size, seed), in that order
+    cache:str|Path # where synthetic sets are kept
+) -> Path: # absolute
+    "The folder that a run reads: the given one, or a synthetic set, drawn if it isn't there yet"
+    if data: return resolve_path(data)
+    folder = resolve_path(cache)/f"synthetic-{'-'.join(map(str, synthetic.values()))}"
+    make_dataset(folder, **synthetic)
+    return folder
