@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['COMMON', 'TOLERANCE', 'MOVES', 'TRIED', 'LOOKUP_LIMIT', 'NEIGHBOUR_MARGIN', 'COMMON_LIMIT', 'RARE_LIMIT',
            'GROUPS_A_FOLD', 'LEAKS', 'UNEVEN', 'join_groups', 'well_groups', 'antibody_groups', 'make_folds',
-           'fold_table', 'shuffle_split', 'hold_out', 'lookup_labels', 'neighbour_labels', 'LeakReport', 'audit_leaks',
-           'LeakError', 'require_clean']
+           'fold_table', 'shuffle_split', 'hold_out', 'folds_and_test', 'learnable', 'lookup_labels',
+           'neighbour_labels', 'LeakReport', 'audit_leaks', 'LeakError', 'require_clean']
 
 # %% ../nbs/07_splitting.ipynb #19c100aa
 from collections.abc import Sequence
@@ -245,6 +245,33 @@ def hold_out(
 ) -> np.ndarray: # bool (N,), whether an image is in the test part
     "A stratified test part of whole groups"
     return shuffle_split(targets, groups, share, 1, seed, sources)[0]
+
+# %% ../nbs/07_splitting.ipynb #92125c5a
+def folds_and_test(
+    targets:np.ndarray, # uint8 (N, C), zeros and ones
+    groups:np.ndarray=None, # int (N,), images that stay together; None: each image alone
+    n_splits:int=5, # number of folds, 2 or more
+    test_share:float=0., # of the images, for a test part that no fold has; 0: none
+    seed:int=0, # decides ties
+    sources:Sequence=None # (N,), where each image comes from; None: not balanced
+) -> np.ndarray: # int64 (N,), the fold of each image, 0 to n_splits - 1; `n_splits`: the test part
+    "Stratified folds of whole groups, and a test part if one is asked for"
+    if not test_share: return make_folds(targets, groups, n_splits, seed, sources)
+    targets, groups = _check_targets(targets, groups)
+    folds = np.where(hold_out(targets, groups, test_share, seed, sources), int(n_splits), 0)
+    rest = np.flatnonzero(folds == 0)
+    folds[rest] = make_folds(targets[rest], groups[rest], n_splits, seed, None if sources is None else np.asarray(sources)[rest])
+    return folds.astype(np.int64)
+
+def learnable(
+    folds:np.ndarray, # int (N,), from `folds_and_test`
+    n_splits:int, # number of folds
+    use:np.ndarray=None # bool (N,), which images may be learnt from otherwise; None: all
+) -> np.ndarray: # bool (N,)
+    "Which images may be learnt from: those that are not in the test part"
+    use = np.ones(len(folds), bool) if use is None else np.asarray(use)
+    check_same_length(folds=folds, use=use)
+    return use & (np.asarray(folds) < n_splits)
 
 # %% ../nbs/07_splitting.ipynb #406451a9
 def lookup_labels(
