@@ -8,7 +8,7 @@ __all__ = ['HASH_INPUT', 'HASH_BLOCK', 'MAX_DISTANCE', 'SEARCH_BLOCK', 'SAMPLE',
            'hash_images', 'build_hashed_store', 'is_degenerate', 'near_duplicate_pairs', 'cross_pairs', 'confirm_pairs',
            'cluster_pairs', 'decision_table', 'usable', 'review_table', 'show_clusters']
 
-# %% ../nbs/06_dedup.ipynb #66eb2c5b
+# %% ../nbs/06_dedup.ipynb #ed276712
 import warnings
 from collections.abc import Sequence
 from itertools import combinations
@@ -25,7 +25,7 @@ from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
 from .core import CHANNELS, check_name, check_same_length
-from .images import HPAV18_ID, SOURCES, class_names, image_source, resize, to_rgb
+from .images import SOURCES, class_names, image_source, resize, to_rgb
 from .store import build_store
 
 # %% ../nbs/06_dedup.ipynb #1167d143

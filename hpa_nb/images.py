@@ -9,10 +9,10 @@ __all__ = ['SUFFIXES', 'SOURCES', 'HPAV18_ID', 'TIFF_TYPES', 'FORMATS', 'REDUCED
            'read_rgby', 'check_image', 'resize', 'write_rgby', 'check_images', 'summarize_faults', 'prepare', 'gains',
            'to_rgb', 'show_rgby', 'class_names', 'show_channels', 'show_grid']
 
-# %% ../nbs/02_images.ipynb #87556e76
+# %% ../nbs/02_images.ipynb #74cb7450
 import io, os, re, struct, textwrap, warnings, zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple

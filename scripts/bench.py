@@ -96,7 +96,7 @@ def bench_files(tmp, name, size, kind, image_id, n):
     yield f'check_images, {name}', n / seconds(lambda: check_images(tmp/'files')), decoding, 'OpenCV decoding alone', rate
     yield (f'build_store at 512 px, {name}', n / seconds(lambda: build_store(tmp/'files', ids, next(out), size=512)),
            decoding, 'OpenCV decoding alone', rate)
-    yield (f'the same with hashes of four channels', n / seconds(lambda: build_hashed_store(tmp/'files', ids, next(out), size=512)),
+    yield ('the same with hashes of four channels', n / seconds(lambda: build_hashed_store(tmp/'files', ids, next(out), size=512)),
            1 / (1 / decoding + 1 / hashing), 'decoding, then imagehash', rate)
     if size > 512: return
     order = np.random.default_rng(0).permutation(n)
@@ -227,7 +227,7 @@ def compare_searches(args):
                 took, memory, found = in_process(kind, size, channels, saved)
                 what = f'{size:,} {kind} hashes' + (f' of {channels} channels' if channels > 1 else '')
                 yield f'pairs within 4 of {what} ({found:,})', took, None, '', 's'
-                yield f'peak memory of that process', memory, None, '', 'GB'
+                yield 'peak memory of that process', memory, None, '', 'GB'
 
 
 def check_pairs(theirs, ours):
@@ -316,7 +316,7 @@ def split(args):
             yield f'worst fold off its share, {what} (worst of {len(seeds)} seeds)', ours, other, name, '%'
         yield f'groups in two folds (all {len(seeds)} seeds)', torn, audit_leaks(theirs, groups, targets).shared_groups, name, ''
     hashes, wells = uniform_hashes(len(ids), 4), well_groups(ids)
-    yield (f'audit of them, with hashes of four channels', seconds(lambda: audit_leaks(dealt[0], groups, targets, hashes, wells=wells,
+    yield ('audit of them, with hashes of four channels', seconds(lambda: audit_leaks(dealt[0], groups, targets, hashes, wells=wells,
                                                                                        sources=sources)), None, '', 's')
 
 
