@@ -4,21 +4,22 @@
 
 # %% auto #0
 __all__ = ['SAMPLERS', 'read_labels', 'select_labels', 'check_fold', 'HPADataset', 'SeededSampler', 'make_loader',
-           'sample_weights', 'class_weights', 'train_loader', 'valid_loader', 'test_loader']
+           'sample_weights', 'class_weights', 'class_balanced_weights', 'train_loader', 'valid_loader', 'test_loader']
 
-# %% ../nbs/09_data.ipynb #d40dac25
+# %% ../nbs/09_data.ipynb #d6b835f2
 import csv as csv_files
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate, get_worker_info
 
 from .augment import seed_worker
-from .core import N_CLASSES, check_same_length, format_target, parse_target
+from .core import CHANNELS, N_CLASSES, check_same_length, format_target, parse_target
 from .images import check_image
 
 # %% ../nbs/09_data.ipynb #d86887b0
@@ -101,7 +102,32 @@ def _as_rows(rows, n):
     if len(bad := rows[(rows < 0) | (rows >= n)]): raise ValueError(f'row {bad[0]}: there are images 0 to {n - 1}')
     return rows.astype(np.int64)
 
-# %% ../nbs/09_data.ipynb #82f8a513
+# %% ../nbs/09_data.ipynb #c38ded68
+def _split(image, planes):
+    "Write an image, uint8 (H, W, 4), into `planes`, uint8 (4, H, W)"
+    cv2.split(np.ascontiguousarray(image), list(planes))
+
+# %% ../nbs/09_data.ipynb #23beec41
+class _Items(list):
+    "Items of a dataset whose images are rows of one tensor, `.batch` of images, targets and positions"
+
+def _collate(items):
+    "A batch of items, without copying the images if they already are in one"
+    return items.batch if isinstance(items, _Items) else default_collate(items)
+
+def _empty_images(n, height, width):
+    "Memory for a batch of images, in a worker shared with the main process"
+    images = torch.empty(n, len(CHANNELS), height, width, dtype=torch.uint8)
+    return images if get_worker_info() is None else images.share_memory_()
+
+def _check_size(name, image, first, images):
+    "Raise `ValueError` unless an image is as large as the others of its batch"
+    if image.shape[:2] == images.shape[2:]: return
+    sizes = ['{} x {}'.format(*o) for o in (image.shape, images.shape[2:])]
+    raise ValueError(f'image {name} is {sizes[0]} pixels, but image {first} of the same batch {sizes[1]}; a transform that crops, '
+                     'such as augment.center_crop, or a store built with a size makes them alike')
+
+# %% ../nbs/09_data.ipynb #338ccfa0
 class HPADataset(Dataset):
     "Images and their targets; item `k` is image uint8 (4, H, W), targets float32 (C,) and `k` itself"
     def __init__(self,
@@ -120,16 +146,34 @@ class HPADataset(Dataset):
     def __len__(self): return len(self.rows)
     def __repr__(self): return f'HPADataset of {len(self)} of {len(self.images)} images, {self.targets.shape[1]} classes'
 
-    def __getitem__(self, k):
-        k, seed = k if isinstance(k, tuple) else (k, None)  # `(k, seed)` is item `k` in the random view of that seed
+    def _image(self, k):
+        "Position and image (H, W, 4) of a key: `k`, or `(k, seed)`, which is item `k` in the random view of that seed"
+        k, seed = k if isinstance(k, tuple) else (k, None)
         k = range(len(self))[k]
         if seed is not None and hasattr(self.transform, 'seed'): self.transform.seed(seed)
         try:
             image = self.images[self.rows[k]]
-            image = check_image(image if self.transform is None else self.transform(image))
+            return k, check_image(image if self.transform is None else self.transform(image))
         except ValueError as e: raise ValueError(f'image {self.ids[k]}: {e}') from e
-        planes = np.stack([image[..., c] for c in range(image.shape[2])])
-        return torch.from_numpy(planes), torch.from_numpy(self.targets[k].astype(np.float32)), k
+        except OSError as e:
+            raise ValueError(f'image {self.ids[k]}: it could not be read ({type(e).__name__}: {e}). Look whether the disk is there and '
+                             'the file whole, or leave this image out (`use` of train_loader, `rows` of HPADataset)') from e
+
+    def __getitem__(self, k): return self.__getitems__([k])[0]
+
+    def __getitems__(self, keys):
+        "The items of a batch, which `make_loader` takes as they are"
+        images, ks = None, []
+        for row, key in enumerate(keys):
+            k, image = self._image(key)
+            if images is None: images = _empty_images(len(keys), *image.shape[:2])
+            ks.append(k)
+            _check_size(self.ids[k], image, self.ids[ks[0]], images)
+            _split(image, images[row].numpy())
+        targets = torch.from_numpy(self.targets[ks].astype(np.float32))
+        items = _Items(zip(images, targets, ks))
+        items.batch = images, targets, torch.tensor(ks)
+        return items
 
 # %% ../nbs/09_data.ipynb #8a21ebb1
 class SeededSampler(Sampler):
@@ -173,7 +217,7 @@ def _check_loader(n, batch_size, drop_last, workers):
     if drop_last and n < batch_size:
         raise ValueError(f'batch_size {batch_size} is more than the {n} images, so drop_last would leave no batch at all')
 
-# %% ../nbs/09_data.ipynb #5d1b3b43
+# %% ../nbs/09_data.ipynb #dab00226
 def make_loader(
     dataset:HPADataset, # what to load
     batch_size:int, # images a batch
@@ -189,7 +233,7 @@ def make_loader(
     if sampler is None: sampler = SeededSampler(len(dataset), shuffle, seed=seed)
     start = 'fork' if workers and sys.platform == 'linux' else None
     return DataLoader(dataset, batch_size, sampler=sampler, drop_last=drop_last, num_workers=workers,
-                      persistent_workers=workers > 0, multiprocessing_context=start, worker_init_fn=seed_worker,
+                      persistent_workers=workers > 0, multiprocessing_context=start, worker_init_fn=seed_worker, collate_fn=_collate,
                       generator=torch.Generator().manual_seed(seed),  # not the global one
                       pin_memory=torch.cuda.is_available())
 
@@ -226,6 +270,18 @@ def class_weights(
         scale = (len(falling) - k * max_weight) / falling[k:].sum()
         if falling[k] * scale <= max_weight: break
     return np.minimum(weights * scale, max_weight).astype(np.float32)
+
+# %% ../nbs/09_data.ipynb #b4eec6a2
+def class_balanced_weights(
+    targets:np.ndarray, # 0 or 1 (N, C)
+    beta:float=.999 # from 0 (all alike) to just below 1 (inversely to the number of images)
+) -> np.ndarray: # float32 (C,), mean 1 over the classes that occur
+    "Weights of the classes by their effective number of images; a class without images gets the largest"
+    if not 0 <= beta < 1: raise ValueError(f'beta is {beta}, but must be from 0 to below 1')
+    counts = _as_targets(targets).sum(0)
+    if not counts.any(): raise ValueError('no image has a class, so there is nothing to weigh them by')
+    weights = (1 - beta) / (1 - beta ** counts.clip(counts[counts > 0].min()).astype(float))
+    return (weights / weights[counts > 0].mean()).astype(np.float32)
 
 # %% ../nbs/09_data.ipynb #f4668e74
 def _in_fold(images, targets, folds, fold):

@@ -261,7 +261,7 @@ def show_worst(
     titles = [f'is: {o.target}\n' + o.top.replace(', ', '\n') for o in table.itertuples()]
     return show_grid(_find_images(images, table.Id), titles, ncols)
 
-# %% ../nbs/16_diagnosis.ipynb #931b7a0c
+# %% ../nbs/16_diagnosis.ipynb #3d80f7b2
 def loss_history(
     folder:str|Path, # `<out>/<run>/fold_<k>`
     part:str='valid', # `'valid'` or `'train'`
@@ -270,13 +270,13 @@ def loss_history(
     "The loss of each sample in each epoch; the mean, where an epoch saw it more than once"
     if part not in ('train', 'valid'): raise ValueError(f"part {part!r} is neither 'train' nor 'valid'")
     logs = _run_file(folder, 'training_logs')
-    paths = sorted(logs.glob(f'{part}_*.csv'), key=lambda o: int(o.stem.split('_')[1]))
+    paths = [o for o in logs.glob(f'{part}_*') if o.suffix in ('.csv', '.parquet')]
     if not paths: raise FileNotFoundError(f'{logs} has no {part}_<epoch>.csv; training.SampleLogs writes one after each pass')
-    return pd.DataFrame({int(o.stem.split('_')[1]): _read_log(o, loss) for o in paths}).rename_axis(columns='epoch')
+    return pd.DataFrame({int(o.stem.split('_')[1]): _read_log(o, loss) for o in paths}).sort_index(axis=1).rename_axis(columns='epoch')
 
 def _read_log(path, loss):
     "One loss of each sample in one log"
-    table = pd.read_csv(path, dtype={'Id': str, 'target': str})
+    table = pd.read_parquet(path) if path.suffix == '.parquet' else pd.read_csv(path, dtype={'Id': str, 'target': str})
     _need_columns(table, ['Id'], path)
     if loss not in table:
         there = [o for o in table if o not in ('Id', 'target') and not o.startswith('p_')]

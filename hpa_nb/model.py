@@ -163,9 +163,11 @@ def set_prior(
     with torch.no_grad(): layer.bias.copy_(prior.logit())
     nn.init.normal_(layer.weight, std=.01)
 
-# %% ../nbs/10_model.ipynb #e6ae6cc9
+# %% ../nbs/10_model.ipynb #2f7d705b
 class HPAModel(nn.Module):
     "Normalisation, backbone, pooling and head; `create_model` puts them together"
+    is_channels_last = False  # whether images are laid out like the weights, see `channels_last`
+
     def __init__(self,
         backbone:nn.Module, # has timm's `forward_features`
         head:nn.Module, # pooled features to logits
@@ -180,6 +182,11 @@ class HPAModel(nn.Module):
         for name, value in (('mean', mean), ('std', std)):
             self.register_buffer(name, torch.tensor(value, dtype=torch.float32).view(1, -1, 1, 1))
 
+    def channels_last(self) -> 'HPAModel': # itself
+        "Keep weights and images channels last in memory, the faster layout for convolutions in half precision on a GPU"
+        self.is_channels_last = True
+        return self.to(memory_format=torch.channels_last)
+
     def normalise(self,
         x:Tensor # (B, 4, H, W), uint8, or float from 0 to 1
     ) -> Tensor: # float (B, 4, H, W)
@@ -188,6 +195,7 @@ class HPAModel(nn.Module):
             raise ValueError(f'images must be (B, {self.mean.shape[1]}, H, W), not {tuple(x.shape)}')
         if x.dtype != torch.uint8 and not x.is_floating_point():
             raise ValueError(f'images must be uint8, or floats from 0 to 1, not {x.dtype}')
+        if self.is_channels_last: x = x.contiguous(memory_format=torch.channels_last)  # before it is float, when it is small
         scale = 255 if x.dtype == torch.uint8 else 1
         return (x.to(self.mean.dtype) / scale - self.mean) / self.std
 
@@ -252,17 +260,34 @@ def _check_arguments(backbone='densenet121', pool='catavgmax', **others):
 
 create_model.check_arguments = _check_arguments
 
-# %% ../nbs/10_model.ipynb #e79ab212
+# %% ../nbs/10_model.ipynb #7135225c
+def _stages(net):
+    "The learnable parameters of each stage of a timm network, the first one first; raises `ValueError` if it has no stages"
+    if not hasattr(net, 'group_matcher'):
+        raise ValueError(f'{type(net).__name__} does not tell its stages (`group_matcher` of timm), so it takes no layer_decay')
+    stage = timm.models.group_parameters(net, net.group_matcher(coarse=True), reverse=True)
+    learned = [(stage[k], p) for k, p in net.named_parameters() if p.requires_grad]
+    last = max((k for k, p in learned if p.ndim > 1), default=0)  # a lone norm after it belongs to it
+    return [[p for k, p in learned if min(k, last) == stage] for stage in range(last + 1)]
+
+def _body(net, lr, layer_decay):
+    "Name, learning rate and parameters of the parts of the backbone that learn alike"
+    if layer_decay is None: return [('body', lr, [p for p in net.parameters() if p.requires_grad])]
+    if not 0 < layer_decay <= 1: raise ValueError(f'layer_decay is {layer_decay}, but must be above 0 and up to 1')
+    stages = _stages(net)
+    return [(f'body {k}', lr * layer_decay ** (len(stages) - 1 - k), params) for k, params in enumerate(stages)]
+
+# %% ../nbs/10_model.ipynb #78de50de
 def param_groups(
     model:HPAModel,
     lr:float, # learning rate of the head
     body_lr:float|None=None, # of the backbone; default: a tenth of it
-    weight_decay:float=1e-2 # not applied to biases and normalisation layers
-) -> list[dict]: # for an optimizer: body and head, each with and without weight decay
+    weight_decay:float=1e-2, # not applied to biases and normalisation layers
+    layer_decay:float|None=None # share of the next stage's rate at which each stage of the backbone learns, above 0 to 1; None: 1
+) -> list[dict]: # for an optimizer: body (or its stages, first to last) and head, each with and without weight decay
     "The parameters of `model` in groups that learn at different rates"
-    res = []
-    for name, part, rate in (('body', model.backbone, lr / 10 if body_lr is None else body_lr), ('head', model.head, lr)):
-        learned = [p for p in part.parameters() if p.requires_grad]
-        for decay, params in ((weight_decay, [p for p in learned if p.ndim > 1]), (0., [p for p in learned if p.ndim <= 1])):
-            res.append(dict(name=name, lr=rate, weight_decay=decay, params=params))
+    body, res = _body(model.backbone, lr / 10 if body_lr is None else body_lr, layer_decay), []
+    for name, rate, params in [*body, ('head', lr, [p for p in model.head.parameters() if p.requires_grad])]:
+        for decay, group in ((weight_decay, [p for p in params if p.ndim > 1]), (0., [p for p in params if p.ndim <= 1])):
+            res.append(dict(name=name, lr=rate, weight_decay=decay, params=group))
     return res

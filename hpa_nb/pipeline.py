@@ -621,7 +621,7 @@ def _needs(resources):
     refs = {k: [t.text.split('.')[0] for _, t in _tags(r['args']) if t.kind == '!ref'] for k, r in resources.items()}
     return {k: [o for o in dict.fromkeys(v) if o in resources] for k, v in refs.items()}
 
-# %% ../nbs/18_pipeline.ipynb #1f772b1a
+# %% ../nbs/18_pipeline.ipynb #26830c03
 class Configuration:
     "An experiment as a graph of resources; it exists only if nothing is wrong with it"
     def __init__(self,
@@ -676,6 +676,27 @@ class Configuration:
     ):
         "Write what `from_yaml` reads back; running that repeats the run"
         with atomic_path(resolve_path(path)) as p: p.write_text(self.to_yaml(), encoding='utf-8')
+
+    def differences(self,
+        other, # `Configuration`
+        ignore=() # variables that may differ
+    ) -> list[str]: # a line for each key, as an override would name it; empty if both describe the same
+        "What another configuration has otherwise"
+        ours, theirs = _leaves(self._config), _leaves(other._config)
+        keys = [k for k in dict.fromkeys([*ours, *theirs]) if k not in ignore]
+        def value(leaves, k): return repr(leaves[k]) if k in leaves else 'nothing'
+        return [f'{k}: {value(ours, k)}, there {value(theirs, k)}' for k in keys if value(ours, k) != value(theirs, k)]
+
+def _leaves(config):
+    "Key, as an override would name it -> plain value"
+    def walk(value, where):
+        if not isinstance(value, dict) or not value: yield '.'.join(where), value
+        else:
+            for k, v in value.items(): yield from walk(v, (*where, str(k)))
+    res = {'seed': config['seed'], **dict(walk(config['variables'], ()))}
+    for name, r in config['resources'].items():
+        res |= dict(walk({'call': r['call'], **r['args']}, (name,)))
+    return res
 
 # %% ../nbs/18_pipeline.ipynb #3c29ae18
 _HOW = ('workers',)  # arguments that say how to compute, but not what

@@ -4,17 +4,18 @@
 
 # %% auto #0
 __all__ = ['PRECISIONS', 'SCHEDULES', 'CancelFit', 'Callback', 'epoch_seed', 'Seeds', 'Seen', 'Collect', 'loss_and_terms',
-           'history_columns', 'History', 'on_cpu', 'processes', 'create_accelerator', 'create_optimizer', 'Loop',
-           'Schedule', 'OneCycle', 'Constant', 'CosineWarmup', 'MultiStep', 'ReduceOnPlateau', 'LRSweep', 'LRFinder',
-           'random_state_kept', 'save_weights', 'load_weights', 'Bar', 'Learner', 'fit', 'fit_one_cycle',
-           'ClipGradients', 'SaveBest', 'EarlyStopping', 'sample_table', 'SampleLogs', 'StopOnNaN', 'Progress',
-           'TensorBoard', 'launch', 'leave']
+           'history_columns', 'History', 'on_cpu', 'processes', 'create_accelerator', 'create_optimizer', 'prefetch',
+           'Loop', 'Schedule', 'OneCycle', 'Constant', 'CosineWarmup', 'MultiStep', 'ReduceOnPlateau', 'LRSweep',
+           'LRFinder', 'random_state_kept', 'save_weights', 'load_weights', 'put_weights', 'Bar', 'Learner', 'fit',
+           'fit_one_cycle', 'ClipGradients', 'SaveBest', 'EarlyStopping', 'sample_table', 'SampleLogs', 'StopOnNaN',
+           'Progress', 'TensorBoard', 'launch', 'leave']
 
-# %% ../nbs/12_training.ipynb #6572bc8f
+# %% ../nbs/12_training.ipynb #247b7446
 import collections, copy, json, math, os, random, subprocess, sys, time, warnings
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,24 +24,28 @@ import pandas as pd
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
-from accelerate.utils import DataLoaderConfiguration, parse_flag_from_env
-from safetensors import SafetensorError
+from accelerate.data_loader import skip_first_batches
+from accelerate.utils import parse_flag_from_env
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, MultiStepLR, OneCycleLR, ReduceLROnPlateau
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from .core import atomic_path, check_name, format_target, seed_everything
+from .core import CLASSES, atomic_path, check_name, format_target, seed_everything
 from .metrics import macro_f1
 
-# %% ../nbs/12_training.ipynb #b52e9d51
+# %% ../nbs/12_training.ipynb #874fd946
 class CancelFit(Exception): "Raised by a callback: train no further, and finish as if all epochs were done"
 
 class Callback:
     "Has a method, `method(learner)`, for each event that it cares about"
     order = 0 # those with a lower one are called first
     in_lr_find = False # whether `lr_find` trains with it too
+    saved = () # names of the attributes that a checkpoint has to keep
+    def state_dict(self): return {k: getattr(self, k) for k in self.saved}
+    def load_state_dict(self, state): vars(self).update(state)
 
 # %% ../nbs/12_training.ipynb #b5f3679f
 def epoch_seed(
@@ -66,7 +71,7 @@ class Seeds(Callback):
             prepared.set_epoch(learner.epoch)
             for g in _generators(loader): g.manual_seed(seed)
 
-# %% ../nbs/12_training.ipynb #e4062ebc
+# %% ../nbs/12_training.ipynb #080f1a48
 class Seen(NamedTuple):
     "What a pass over a loader gave, of all processes, in the order of the loader"
     positions: Tensor # int64 (N,), in the dataset
@@ -75,7 +80,7 @@ class Seen(NamedTuple):
 
 class Collect(Callback):
     "Keeps the outputs of a pass as `learner.seen`"
-    order = -10
+    order, saved = -10, ('parts',)
     def _start(self, learner): self.parts = []
 
     def after_batch(self, learner):
@@ -99,7 +104,7 @@ def loss_and_terms(
     terms = loss.terms(logits, targets)
     return sum(loss.weights[k] * v for k, v in terms.items()), terms
 
-# %% ../nbs/12_training.ipynb #1908565e
+# %% ../nbs/12_training.ipynb #fd11ff99
 def history_columns(
     loss:Callable # of the training
 ) -> list[str]: # names, in order
@@ -109,7 +114,7 @@ def history_columns(
 
 class History(Callback):
     "A row an epoch in `learner.history` and `history.csv`: each loss, and macro F1 at 0.5, over all images of a pass"
-    order = -5
+    order, saved = -5, ('row',)
     def before_epoch(self, learner): self.start, self.row = time.perf_counter(), {'epoch': learner.epoch}
     def after_backward(self, learner): self.lr = learner.optimizer.param_groups[-1]['lr']
 
@@ -127,7 +132,7 @@ class History(Callback):
         if learner.folder and learner.is_main:
             with atomic_path(learner.folder/'history.csv') as path: learner.history.to_csv(path, index=False)
 
-# %% ../nbs/12_training.ipynb #6aeaca8b
+# %% ../nbs/12_training.ipynb #a5dd12f2
 PRECISIONS = ('auto', 'no', 'bf16', 'fp16')
 
 def on_cpu() -> bool:
@@ -146,22 +151,22 @@ def create_accelerator(
         native = processes().device.type == 'cuda' and torch.cuda.is_bf16_supported(including_emulation=False)
         mixed_precision = 'bf16' if native else 'no'
     if AcceleratorState._shared_state and AcceleratorState().mixed_precision != mixed_precision: AcceleratorState._reset_state()
-    return Accelerator(cpu=on_cpu(), mixed_precision=mixed_precision,
-                       dataloader_config=DataLoaderConfiguration(non_blocking=True))
+    return Accelerator(cpu=on_cpu(), mixed_precision=mixed_precision)
 
-# %% ../nbs/12_training.ipynb #efd3a1fb
+# %% ../nbs/12_training.ipynb #59e74612
 def _has_body(model): return hasattr(model, 'backbone') and hasattr(model, 'head')
 
 def create_optimizer(
     model:nn.Module, # on the device where it trains
     lr:float, # learning rate (of the head)
     body_lr:float|None=None, # of the backbone; default: a tenth of it
-    weight_decay:float=1e-2
+    weight_decay:float=1e-2,
+    layer_decay:float|None=None # each stage of the backbone learns at so much of the next one's rate; None: all alike
 ) -> torch.optim.AdamW: # the groups of the head come last
     "AdamW for a model, in one kernel where the device has it"
     if _has_body(model):
         from hpa_nb.model import param_groups
-        groups = param_groups(model, lr, body_lr, weight_decay)
+        groups = param_groups(model, lr, body_lr, weight_decay, layer_decay)
     else:
         learned = [p for p in model.parameters() if p.requires_grad]
         groups = [dict(params=[p for p in learned if p.ndim > 1], lr=lr, weight_decay=weight_decay),
@@ -182,7 +187,28 @@ def _check_batch(batch):
     got = f'{len(batch)} things' if isinstance(batch, (tuple, list)) else type(batch).__name__
     raise ValueError(f'a batch must be images, targets and positions in the dataset, as data.make_loader gives them, not {got}')
 
-# %% ../nbs/12_training.ipynb #f6b08feb
+# %% ../nbs/12_training.ipynb #58c8190d
+def prefetch(
+    batches, # of a loader, tensors on the CPU
+    device:torch.device # where they are wanted
+):
+    "Yield batches on a device, the next one on its way while the last is used"
+    if device.type != 'cuda': yield from batches; return
+    stream, ahead = torch.cuda.Stream(device), None
+    for batch in batches:
+        with torch.cuda.stream(stream): following = [o.to(device, non_blocking=True) for o in _check_batch(batch)]
+        if ahead is not None: yield _arrived(ahead, stream)
+        ahead = following, stream.record_event()
+    if ahead is not None: yield _arrived(ahead, stream)
+
+def _arrived(ahead, stream):
+    "The batch, for whose copy the GPU's work from here on waits"
+    batch, copied = ahead
+    torch.cuda.current_stream().wait_event(copied)
+    for o in batch: o.record_stream(torch.cuda.current_stream())  # its memory is not reused before it was used
+    return batch
+
+# %% ../nbs/12_training.ipynb #12ac1236
 class Loop:
     "A model, its data and its loss, and the loop that brings them together"
     def __init__(self,
@@ -194,18 +220,21 @@ class Loop:
         callbacks:Sequence[Callback]=(), # beside `Seeds`, `Collect` and `History`, which need not be given
         weight_decay:float=1e-2, # of AdamW
         body_lr:float|None=None, # learning rate of the backbone; default: a tenth of the head's
+        layer_decay:float|None=None, # each stage of the backbone at so much of the next one's rate, 0 to 1; None: all alike
         seed:int=0, # of all that is random in an epoch; what the weights start from is the model's affair
-        mixed_precision:str='auto' # `'bf16'`, `'fp16'`, `'no'`; `'auto'`: bf16 where the GPU has it
+        mixed_precision:str='auto', # `'bf16'`, `'fp16'`, `'no'`; `'auto'`: bf16 where the GPU has it
+        compile:bool=False # whether `torch.compile` makes the network faster, after a minute or more
     ):
         if mixed_precision not in PRECISIONS:
             raise ValueError(f"mixed_precision {mixed_precision!r} is none of {', '.join(PRECISIONS)}")
-        if body_lr is not None and not _has_body(model):
-            raise ValueError(f'body_lr {body_lr}: {type(model).__name__} has no backbone and head to learn at different rates')
+        if (body_lr is not None or layer_decay is not None) and not _has_body(model):
+            raise ValueError(f'body_lr {body_lr}, layer_decay {layer_decay}: {type(model).__name__} has no backbone and head to learn at different rates')
         for name, loader in (('training', train_loader), ('validation', valid_loader)):
             if not len(loader): raise ValueError(f'the {name} loader makes no batch of its {len(loader.dataset)} images')
         self.model, self.train_loader, self.valid_loader, self.loss = model, train_loader, valid_loader, loss
         self.folder, self.weight_decay, self.body_lr = None if folder is None else Path(folder), weight_decay, body_lr
-        self.seed, self.mixed_precision, self.history = seed, mixed_precision, pd.DataFrame()
+        self.layer_decay = layer_decay
+        self.seed, self.mixed_precision, self.compile, self.history = seed, mixed_precision, compile, pd.DataFrame()
         always = [o() for o in (Seeds, Collect, History) if not any(isinstance(c, o) for c in callbacks)]
         self.callbacks = [*always, *callbacks]
 
@@ -218,13 +247,15 @@ class Loop:
 
     def _fit(self, epochs, lr, callbacks, valid=True):
         _check_plan(epochs, lr)
-        start, self.n_epochs = len(self.history), int(epochs)
+        self.epoch, self.n_epochs = len(self.history), int(epochs)
+        end = self.epoch + self.n_epochs
         with self._running(callbacks, self.train_loader, self.valid_loader):
-            self.optimizer = self.accelerator.prepare_optimizer(create_optimizer(self.model, lr, self.body_lr, self.weight_decay))
-            self.network = self.accelerator.prepare_model(self.model)
+            self.n_updates = len(self.prepared[self.train_loader])
+            self.optimizer = self.accelerator.prepare_optimizer(create_optimizer(self.model, lr, self.body_lr, self.weight_decay, self.layer_decay))
+            self.network = self._prepared_network()
             self.call('before_fit')
             try:
-                for self.epoch in range(start, start + self.n_epochs): self.one_epoch(valid)
+                for self.epoch in range(self.epoch, end): self.one_epoch(valid)
             except CancelFit: pass
             self.call('after_fit')
 
@@ -241,19 +272,37 @@ class Loop:
         self.network.train(training)
         self.call(f'before_{name}')
         with torch.set_grad_enabled(training):
-            for self.step, batch in enumerate(self.prepared[loader]):
+            for self.step, batch in enumerate(self.batches(), self.skip):
+                if self.skip: self.call('after_skip'); self.skip = 0
                 self.images, self.targets, self.positions = _check_batch(batch)
+                self.due = True
                 self.call('before_batch')
-                self.logits = self.network(self.images)
+                self.logits = self.forward()
                 if training: self.update()
                 self.call('after_batch')
         self.call(f'after_{name}')
 
+    def batches(self):
+        "Those of a pass on the device, but for the first `skip`"
+        loader = self.prepared[self.loader]
+        if self.skip:
+            loader = skip_first_batches(loader, self.skip)
+            loader.set_epoch(self.epoch)
+        return prefetch(loader, self.accelerator.device)
+
+    def forward(self):
+        "Logits of the images; a compiled network sees batches of one size only"
+        n = len(self.images)
+        lacking = self.loader.batch_size - n if self.compile and not self.training else 0  # in training it would change the batch's statistics
+        images = torch.cat([self.images, self.images[-1:].expand(lacking, -1, -1, -1)]) if lacking else self.images
+        return self.network(images)[:n]
+
     def update(self):
-        "Loss, gradients, a step"
+        "Loss, gradients, and a step where it is due"
         self.batch_loss, _ = loss_and_terms(self.loss, self.logits, self.targets)
         self.call('after_loss')
         self.accelerator.backward(self.batch_loss)
+        if not self.due: return
         self.call('after_backward')
         self.optimizer.step()
         self.call('after_step')
@@ -267,10 +316,12 @@ class Loop:
     def _running(self, callbacks, *loaders):
         "Everything is on the device inside the block; afterwards each layer is in the mode it was in"
         self.accelerator = create_accelerator(self.mixed_precision)
+        self.skip = 0  # batches of the next pass that an earlier run has done
         self.active = sorted(callbacks, key=lambda o: o.order)
-        self.prepared = {o: self.accelerator.prepare_data_loader(o) for o in loaders}
+        self.prepared = {o: self.accelerator.prepare_data_loader(o, device_placement=False) for o in loaders}
         for o in (self.model, self.loss):
             if isinstance(o, nn.Module): o.to(self.accelerator.device)
+        if self.accelerator.device.type == 'cuda' and hasattr(self.model, 'channels_last'): self.model.channels_last()
         modes = {m: m.training for m in self.model.modules()}
         try: yield
         finally:
@@ -280,15 +331,22 @@ class Loop:
             for m, training in modes.items(): m.training = training
             self.prepared = {}  # ends the workers of the loaders
 
+    def _prepared_network(self, **options):
+        "The model in the precision asked for, compiled and on all devices if so asked"
+        network = self.accelerator.prepare_model(self.model, **options)
+        return torch.compile(network, dynamic=False) if self.compile else network
+
     @property
     def is_main(self) -> bool: return processes().is_main_process
 
-# %% ../nbs/12_training.ipynb #c471e860
+# %% ../nbs/12_training.ipynb #00d5229f
 class Schedule(Callback):
-    "A scheduler of PyTorch, stepped once a batch; a subclass has `create(optimizer, epochs, batches)`"
+    "A scheduler of PyTorch, stepped once an update; a subclass has `create(optimizer, epochs, batches)`"
     def before_fit(self, learner):
-        self.scheduler = self.create(learner.optimizer, learner.n_epochs, len(learner.prepared[learner.train_loader]))
-        learner.accelerator.register_for_checkpointing(self.scheduler)
+        self.scheduler = self.create(learner.optimizer, learner.n_epochs, learner.n_updates)
+
+    def state_dict(self): return self.scheduler.state_dict()
+    def load_state_dict(self, state): self.scheduler.load_state_dict(state)
 
     def after_step(self, learner):
         if not learner.accelerator.optimizer_step_was_skipped: self.scheduler.step()
@@ -298,7 +356,7 @@ class OneCycle(Schedule):
     def create(self, optimizer, epochs, batches):
         return OneCycleLR(optimizer, [o['lr'] for o in optimizer.param_groups], total_steps=epochs * batches)
 
-# %% ../nbs/12_training.ipynb #d717ead0
+# %% ../nbs/12_training.ipynb #613884d9
 class Constant(Callback): "The learning rates stay as they are"
 
 class CosineWarmup(Schedule):
@@ -351,7 +409,9 @@ class ReduceOnPlateau(Callback):
         rates = [o['lr'] for o in learner.optimizer.param_groups]
         self.scheduler = ReduceLROnPlateau(learner.optimizer, self.mode, self.factor, self.patience,
                                            min_lr=[self.min_lr * o / rates[-1] for o in rates])
-        learner.accelerator.register_for_checkpointing(self.scheduler)
+
+    def state_dict(self): return self.scheduler.state_dict()
+    def load_state_dict(self, state): self.scheduler.load_state_dict(state)
 
     def after_epoch(self, learner): self.scheduler.step(float(learner.history[self.monitor].iloc[-1]))
 
@@ -428,28 +488,42 @@ def random_state_kept(
             random.setstate(before[0]); np.random.set_state(before[1])
             for g, state in zip(generators, before[2]): g.set_state(state)
 
-# %% ../nbs/12_training.ipynb #7cb2ef0f
+# %% ../nbs/12_training.ipynb #1986fac7
 def _copy_weights(model):
     "All parameters and persistent buffers on the CPU, contiguous, none sharing memory with another"
     return {k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in model.state_dict().items()}
 
 def save_weights(
     model:nn.Module,
-    path:str|Path # `*.safetensors`
+    path:str|Path, # `*.safetensors`
+    classes:Sequence[str]=CLASSES # names of the outputs, kept in the file
 ):
     "Write the weights of a model, whole or not at all"
-    with atomic_path(path) as tmp: save_file(_copy_weights(model), tmp)
+    with atomic_path(path) as tmp: save_file(_copy_weights(model), tmp, {'classes': json.dumps(list(classes))})
 
 def load_weights(
     model:nn.Module,
-    path:str|Path # what `save_weights` wrote
+    path:str|Path, # what `save_weights` wrote
+    classes:Sequence[str]=CLASSES # names of the outputs; a file that names others, or in another order, is refused
 ):
     "Read weights into a model; raises `ValueError` that says what does not fit"
     if not Path(path).is_file(): raise FileNotFoundError(f'there are no weights {path}')
-    try: weights = load_file(path)
+    try:
+        weights = load_file(path)
+        with safe_open(path, 'pt') as file: theirs = json.loads((file.metadata() or {}).get('classes', json.dumps(list(classes))))
     except SafetensorError as e: raise ValueError(f'{path} is not a whole safetensors file: {e}') from None
+    if other := [f'{k} {b!r} instead of {a!r}' for k, (a, b) in enumerate(zip_longest(classes, theirs)) if a != b]:
+        raise ValueError(f'{path} is for other classes: {", ".join(other[:3])}')
+    put_weights(model, weights, path)
+
+def put_weights(
+    model:nn.Module,
+    weights, # name -> tensor, such as a state dict
+    origin:str|Path # where they come from, for the error
+):
+    "Give a model these weights; raises `ValueError` that says what does not fit"
     if wrong := _misfits(weights, model.state_dict()):
-        raise ValueError(f'{path} does not fit this {type(model).__name__}: {wrong}')
+        raise ValueError(f'{origin} does not fit this {type(model).__name__}: {wrong}')
     model.load_state_dict(weights)
 
 def _misfits(weights, ours):
@@ -491,7 +565,7 @@ def _probabilities(seen, dataset):
     res[positions] = logits.sigmoid()
     return res.numpy()
 
-# %% ../nbs/12_training.ipynb #f1333ff9
+# %% ../nbs/12_training.ipynb #fa727224
 class Learner(Loop):
     "A model, its data and its loss, and all that one does with them"
     def fit_one_cycle(self,
@@ -519,7 +593,7 @@ class Learner(Loop):
     ) -> np.ndarray: # float32 (N, C), probabilities, in the order of the dataset
         "Probabilities of all images of a loader, on each process those of all"
         with self._running([Collect(), Bar()], loader):
-            self.network = self.accelerator.prepare_model(self.model, evaluation_mode=True)
+            self.network = self._prepared_network(evaluation_mode=True)
             self.one_pass(loader, training=False)
         return _probabilities(self.seen, loader.dataset)
 
@@ -569,10 +643,10 @@ class ClipGradients(Callback):
 
     def after_backward(self, learner): learner.accelerator.clip_grad_norm_(learner.model.parameters(), self.max_norm)
 
-# %% ../nbs/12_training.ipynb #d7c63779
+# %% ../nbs/12_training.ipynb #42748479
 class SaveBest(Callback):
     "Keeps the weights of the best epoch, in `model_checkpoints/best.safetensors` too, and puts them back after the fit"
-    order, best = 10, math.inf
+    order, best, weights, saved = 10, math.inf, None, ('best', 'weights')
     def __init__(self,
         monitor:str='valid_focal', # a column of the history
         mode:str|None=None # `'min'` or `'max'`; default: `'max'` for macro F1, else `'min'`
@@ -600,10 +674,10 @@ class SaveBest(Callback):
         if self.best < math.inf: learner.model.load_state_dict(self.weights)
         else: warnings.warn(f'{self.monitor} was never a finite number, so the model keeps the weights of the last epoch')
 
-# %% ../nbs/12_training.ipynb #78dc42f4
+# %% ../nbs/12_training.ipynb #93dd14f5
 class EarlyStopping(Callback):
     "Ends the fit when `monitor` has not improved by more than `min_delta` for `patience` epochs"
-    order = 30
+    order, saved = 30, ('best', 'waited')
     def __init__(self,
         monitor:str='valid_loss', # a column of the history
         patience:int=10, # epochs, 1 or more
@@ -624,7 +698,7 @@ class EarlyStopping(Callback):
         else: self.waited += 1
         if self.waited >= self.patience: raise CancelFit
 
-# %% ../nbs/12_training.ipynb #3a8b9011
+# %% ../nbs/12_training.ipynb #a2c80f21
 def sample_table(
     seen:Seen, # N samples
     loss:Callable, # has `per_sample`
@@ -643,6 +717,12 @@ def sample_table(
 class SampleLogs(Callback):
     "Writes a row a sample after each pass: `training_logs/train_000.csv`, `valid_000.csv` and so on"
     order = 10
+    def __init__(self,
+        format:str='csv' # or `'parquet'`, smaller where there are thousands of samples
+    ):
+        check_name('format', format, ('csv', 'parquet'))
+        self.format = format
+
     def before_fit(self, learner):
         if learner.folder is None: raise ValueError('SampleLogs needs a folder to write to: Learner(..., folder=...)')
         if not hasattr(learner.loss, 'per_sample'):
@@ -651,9 +731,9 @@ class SampleLogs(Callback):
     @torch.no_grad()
     def _write(self, learner):
         if not learner.is_main: return
-        path = learner.folder/'training_logs'/f"{'train' if learner.training else 'valid'}_{learner.epoch:03d}.csv"
+        path = learner.folder/'training_logs'/f"{'train' if learner.training else 'valid'}_{learner.epoch:03d}.{self.format}"
         table = sample_table(learner.seen, learner.loss, learner.loader.dataset.ids)
-        with atomic_path(path) as tmp: table.to_csv(tmp, index=False)
+        with atomic_path(path) as tmp: getattr(table, f'to_{self.format}')(tmp, index=False)
     after_train = after_valid = _write
 
 # %% ../nbs/12_training.ipynb #e0a4b0f5
@@ -683,23 +763,27 @@ class Progress(Bar):
         row = learner.history.iloc[-1]
         self._line(learner, [format(row[k], f) for k, f in self.formats.items()])
 
-# %% ../nbs/12_training.ipynb #a18829ca
+# %% ../nbs/12_training.ipynb #9534eeba
 class TensorBoard(Callback):
     "Writes the history, and the learning rate of each batch, to `tensorboard/`"
     order, writer = 10, None
     def before_fit(self, learner):
-        from torch.utils.tensorboard import SummaryWriter
         if learner.folder is None: raise ValueError('TensorBoard needs a folder to write to: Learner(..., folder=...)')
-        if learner.is_main: self.writer = SummaryWriter(learner.folder/'tensorboard')
-        self.batch = len(learner.history) * len(learner.prepared[learner.train_loader])
+
+    def before_epoch(self, learner):
+        from torch.utils.tensorboard import SummaryWriter
+        self.batch = learner.epoch * len(learner.prepared[learner.train_loader]) + learner.skip
+        if learner.is_main and not self.writer:  # what a run that was cut off has written beyond this batch is dropped
+            self.writer = SummaryWriter(learner.folder/'tensorboard', purge_step=self.batch)
 
     def after_backward(self, learner):
         if self.writer: self.writer.add_scalar('lr', learner.optimizer.param_groups[-1]['lr'], self.batch)
-        self.batch += 1
+
+    def after_batch(self, learner): self.batch += learner.training
 
     def after_epoch(self, learner):
         for k, v in learner.history.iloc[-1].items():
-            if self.writer and k not in ('epoch', 'lr'): self.writer.add_scalar(k.replace('_', '/', 1), v, learner.epoch)
+            if self.writer and k not in ('epoch', 'lr'): self.writer.add_scalar(k.replace('_', '/', 1), v, self.batch - 1)
 
     def cleanup(self, learner):
         if self.writer: self.writer.close()
