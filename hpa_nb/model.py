@@ -260,7 +260,7 @@ def _check_arguments(backbone='densenet121', pool='catavgmax', **others):
 
 create_model.check_arguments = _check_arguments
 
-# %% ../nbs/10_model.ipynb #7135225c
+# %% ../nbs/10_model.ipynb #f07b0399
 def _stages(net):
     "The learnable parameters of each stage of a timm network, the first one first; raises `ValueError` if it has no stages"
     if not hasattr(net, 'group_matcher'):
@@ -268,7 +268,7 @@ def _stages(net):
     stage = timm.models.group_parameters(net, net.group_matcher(coarse=True), reverse=True)
     learned = [(stage[k], p) for k, p in net.named_parameters() if p.requires_grad]
     last = max((k for k, p in learned if p.ndim > 1), default=0)  # a lone norm after it belongs to it
-    return [[p for k, p in learned if min(k, last) == stage] for stage in range(last + 1)]
+    return [[p for o, p in learned if min(o, last) == k] for k in range(last + 1)]
 
 def _body(net, lr, layer_decay):
     "Name, learning rate and parameters of the parts of the backbone that learn alike"
