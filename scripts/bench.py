@@ -4,6 +4,7 @@
   python scripts/bench.py data               reading, checking and storing images
   python scripts/bench.py dedup --quick      near-duplicates, within three minutes on two cores
   python scripts/bench.py split --labels DIR folds; DIR holds real label tables (Id,Target), else one is made up
+  python scripts/bench.py train              the parts of a training, and the whole from disk
   python scripts/bench.py dedup --json FILE  the rows in a file as well
 
 Peers that are not needed otherwise: pip install 'hpa_nb[bench]'. Needs neither Jupyter nor nbdev.
@@ -17,7 +18,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # works without an installation
 os.environ.setdefault('NO_ALBUMENTATIONS_UPDATE', '1')
-DEVICE = f'{os.cpu_count()} CPU cores'
+DEVICE = f'{os.cpu_count()} CPU cores'  # and the GPU, where a bench uses it
 BENCHES = {}
 
 
@@ -320,10 +321,210 @@ def split(args):
                                                                                        sources=sources)), None, '', 's')
 
 
+# ---------------------------------------------------------------------------------------------- training
+
+class Images:
+    "Synthetic images in a file that is mapped, as a store has them: eight drawn ones, shifted and turned"
+    def __init__(self, folder, n, size):
+        import cv2
+        from hpa_nb.synth import draw_image, plan_dataset
+        drawn = [cv2.resize(draw_image(o, 128), (size, size)) for o in plan_dataset(8, 0)[:8].to_dict('records')]
+        self.ids = np.array([f'image-{i}' for i in range(n)])
+        self.pixels = np.lib.format.open_memmap(f'{folder}/{n}-{size}.npy', 'w+', np.uint8, (n, size, size, 4))
+        for i in range(n): self.pixels[i] = np.roll(np.rot90(drawn[i % 8], i // 8), 7 * i, (0, 1))
+        self.targets = (np.random.default_rng(0).random((n, 28)) < .06).astype(np.uint8)
+
+    def __len__(self): return len(self.ids)
+    def __getitem__(self, i): return self.pixels[i]
+
+
+def device():
+    import torch
+    return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+
+
+def finish(result=None):
+    "Wait until the GPU has done what it was told"
+    import torch
+    if torch.cuda.is_available(): torch.cuda.synchronize()
+    return result
+
+
+def images_loader(images, batch_size, transform=None, workers=0):
+    "Whole batches in random order"
+    from hpa_nb.data import HPADataset, make_loader
+    return make_loader(HPADataset(images, images.targets, transform=transform), batch_size, shuffle=True, drop_last=True, workers=workers)
+
+
+def ragged_loader(images, batch_size, workers):
+    "In order, and with a smaller last batch"
+    from hpa_nb.data import HPADataset, make_loader
+    return make_loader(HPADataset(images, images.targets, np.arange(len(images) - batch_size // 2)), batch_size, workers=workers)
+
+
+def pass_over(loader, transform=None):
+    "Milliseconds a sample for all of a loader's batches, on the device and transformed there; the second pass counts"
+    for _ in range(2):
+        start, n = time.perf_counter(), 0
+        for images, *_ in loader:
+            images = images.to(device(), non_blocking=True)
+            n += len(images if transform is None else transform(images))
+        finish()
+    return 1e3 * (time.perf_counter() - start) / n
+
+
+VIEWS = dict(gain=.2, elastic=.01, scale=.1, rotate=15.)  # those of densenet121.yml
+
+
+def data_path(folder, size, n, workers):
+    "What a training sample costs outside the network"
+    from hpa_nb.batch_augment import create_batch_transform
+    crop, images = size * 7 // 8, Images(folder, n, size)
+    ours = create_batch_transform(crop=crop, **VIEWS)
+    batch = next(iter(images_loader(images, 32)))[0].to(device())
+    one_by_one = None
+    if installed('albumentations'):
+        from hpa_nb.augment import create_transform
+        one_by_one = create_transform(crop=crop, **VIEWS)
+    what, peer = f'{size} px, crop {crop}, {workers} workers', 'albumentations in the loader'
+    yield f'loader alone, {what}', pass_over(images_loader(images, 32, workers=workers)), None, '', 'ms/img'
+    took = 1e3 * seconds(lambda: finish(ours(batch))) / len(batch)
+    theirs = one_by_one and 1e3 * seconds(lambda: [one_by_one(images[i]) for i in range(32)]) / 32
+    yield f'augmentation alone, {size} px, crop {crop}', took, theirs, peer and 'albumentations, one core', 'ms/img'
+    took = pass_over(images_loader(images, 32, workers=workers), ours)
+    theirs = one_by_one and pass_over(images_loader(images, 32, one_by_one, workers))
+    yield f'a sample outside the network, {what}', took, theirs, peer, 'ms/img'
+
+
+def network(backbone, **kw):
+    import torch
+    from hpa_nb.model import create_model
+    torch.manual_seed(0)
+    return create_model(backbone, pretrained=False, prior=.06, **kw).to(device())
+
+
+def steps(model, x, y, n, bf16=False, compiled=False, fused=True):
+    "Images a second of `n` steps on one batch, the loss before each, peak memory in GB (0 on a CPU)"
+    import torch
+    from hpa_nb.losses import create_loss
+    loss, optimizer = create_loss({'focal': 10., 'soft_f1': 1.}), torch.optim.AdamW(model.parameters(), 1e-4, fused=fused)
+    forward, losses = torch.compile(model, dynamic=False) if compiled else model, []
+    model.train()
+    if torch.cuda.is_available(): torch.cuda.reset_peak_memory_stats()
+    for k in range(n + 3):
+        if k == 3: finish(); start = time.perf_counter()  # the first ones are for the warm-up
+        with torch.autocast(x.device.type, torch.bfloat16, bf16): logits = forward(x)
+        value = loss(logits, y)
+        value.backward()
+        optimizer.step(); optimizer.zero_grad()
+        losses.append(value.detach())
+    finish()
+    rate = n * len(x) / (time.perf_counter() - start)
+    return rate, torch.stack(losses).tolist(), torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else 0.
+
+
+def switches(backbone, size, batch_size, n):
+    "Each switch of the step by itself"
+    import torch
+    x = torch.randint(0, 256, (batch_size, 4, size, size), dtype=torch.uint8, device=device())
+    y = (torch.rand(batch_size, 28, device=device()) < .06).float()
+    def run(layout=False, checkpointing=False, **kw):
+        model = network(backbone, dropout=0., **({'grad_checkpointing': True} if checkpointing else {}))
+        res = steps(model.channels_last() if layout else model, x, y, n, **kw)
+        torch._dynamo.reset()
+        return res
+    plain, losses, memory = run(fused=False)
+    what, gpu = f'step, {backbone}, {size} px, batch {batch_size}', device().type == 'cuda'
+    variants = {'fused optimizer': {}, 'bf16': dict(bf16=True), 'bf16, channels last': dict(bf16=True, layout=True),
+                'bf16, channels last, blocks computed twice': dict(bf16=True, layout=True, checkpointing=True)}
+    if gpu: variants |= {'bf16, channels last, compiled': dict(bf16=True, layout=True, compiled=True)}
+    for name, kw in variants.items():
+        rate, found, used = run(**kw)
+        yield f'{what}: {name}', rate, plain, 'float32', 'img/s'
+        if gpu: yield f'{what}: {name}, memory', used, memory, 'float32', 'GB'
+    yield f'{what}: loss of the last one, off that of float32, over {len(losses)} steps', 100 * max(abs(a / b - 1) for a, b in zip(found, losses)), None, '', '%'
+
+
+def from_disk(folder, backbone, size, batch_size, n, workers):
+    "The whole: from the file of images to new weights, by the Learner; and as in 2018"
+    import torch
+    from torch import nn
+    from hpa_nb.batch_augment import create_batch_transform
+    from hpa_nb.callbacks import Augment, Times
+    from hpa_nb.losses import create_loss
+    from hpa_nb.training import Callback, ClipGradients, Learner, StopOnNaN
+    gpu, crop, images = device().type == 'cuda', size * 7 // 8, Images(folder, n, size)
+
+    class Graphs(Callback):
+        "Counts what was compiled by the end of each epoch"
+        seen = ()
+        def after_epoch(self, learner): self.seen = [*self.seen, torch._dynamo.utils.counters['stats']['unique_graphs']]
+
+    class Plain(nn.Module):
+        "A network that the Learner knows nothing of"
+        def __init__(self, net): super().__init__(); self.net = net
+        def forward(self, x): return self.net(x)
+
+    def run(model, transform, callbacks, **kw):
+        center = create_batch_transform(crop=crop, d4=False, gain=0., elastic=0.)
+        loaders = images_loader(images, batch_size, transform, workers), ragged_loader(images, batch_size, workers)
+        learner = Learner(model, *loaders, create_loss({'focal': 10., 'soft_f1': 1.}), None,
+                          [*callbacks, StopOnNaN(), ClipGradients(5.), Times(), graphs := Graphs()], **kw)
+        learner.callbacks.append(Augment(None, center))
+        learner.fit(3, 1e-4)
+        if len(set(graphs.seen)) > 1: raise AssertionError(f'{graphs.seen} graphs: something was compiled again after the first epoch')
+        return learner.times.iloc[-1]
+
+    ours = run(network(backbone), None, [Augment(create_batch_transform(crop=crop, **VIEWS))], compile=gpu)
+    theirs = None
+    if installed('albumentations'):
+        from hpa_nb.augment import create_transform
+        tf32, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
+        theirs = run(Plain(network(backbone)), create_transform(crop=crop, **VIEWS), [], mixed_precision='no')
+        torch.backends.cudnn.allow_tf32 = tf32
+    x = torch.randint(0, 256, (batch_size, 4, crop, crop), dtype=torch.uint8, device=device())
+    y = (torch.rand(batch_size, 28, device=device()) < .06).float()
+    model = network(backbone)
+    alone = steps(model.channels_last() if gpu else model, x, y, 20, bf16=gpu, compiled=gpu)[0]
+    what, peer = f'from disk, {backbone}, {size} px, crop {crop}, batch {batch_size}, {workers} workers', 'as in 2018: float32, albumentations'
+    yield what, ours.images_per_second, None if theirs is None else theirs.images_per_second, peer, 'img/s'
+    yield f'{what}: short of its step alone', 100 * (1 - ours.images_per_second / alone), None, '', '%'
+    yield f'{what}: time spent waiting for the loader', 100 * ours.waiting, None if theirs is None else 100 * theirs.waiting, peer, '%'
+    yield f'{what}: peak memory', ours.peak_gb, None if theirs is None else theirs.peak_gb, peer, 'GB'
+
+
+def five_crops(backbone, size, batch_size):
+    "Inference on whole images by five crops"
+    import torch
+    from hpa_nb.tta import predict_tta
+    with TemporaryDirectory() as folder:
+        loader = images_loader(Images(folder, 4 * batch_size, size), batch_size)
+        model = network(backbone, crop_size=size * 7 // 8)
+        predict_tta(model, loader)
+        took = seconds(lambda: finish(predict_tta(model, loader)), 2)
+    yield f'five crops, {backbone}, {size} px', 5 * 4 * batch_size / took, None, '', 'crops/s'
+
+
+@bench
+def train(args):
+    "Training: the parts of a step, and the whole from disk"
+    gpu = device().type == 'cuda'
+    cores = os.cpu_count() or 1
+    sizes = [('densenet121', 512, 96, 1920), ('densenet121', 1024, 24, 480), ('resnet18', 512, 96, 1920)] if gpu else (
+        [('test_resnet', 128, 16, 320)] if args.quick else [('test_resnet', 128, 16, 640), ('densenet121', 128, 16, 96)])
+    with TemporaryDirectory() as folder:
+        for workers in (0, min(8, cores)): yield from data_path(folder, 512, 128 if args.quick else 512, workers)
+        for backbone, size, batch_size, n in sizes:
+            if gpu or not args.quick: yield from switches(backbone, size * 7 // 8, batch_size, 20 if gpu else 3)
+            yield from from_disk(folder, backbone, size, batch_size, n, min(8, cores) if gpu else 0)
+            yield from five_crops(backbone, size, batch_size)
+
+
 # ---------------------------------------------------------------------------------------------- the command
 
 def show(row):
-    ratio = f'{row["peer"] / row["ours"]:8.2f}x' if row['peer'] is not None and row['ours'] else ' ' * 9
+    ratio, rate = ' ' * 9, row['unit'].endswith('/s')
+    if row['peer'] and row['ours']: ratio = f"{row['ours'] / row['peer'] if rate else row['peer'] / row['ours']:8.2f}x"
     peer = f'{row["peer"]:12,.3f}  {row["peer_name"]}' if row['peer'] is not None else ''
     print(f'{row["what"]:74} {row["ours"]:12,.3f} {row["unit"]:8} {ratio} {peer}'.rstrip(), flush=True)
 
@@ -336,12 +537,15 @@ def main():
     parser.add_argument('--labels', type=Path, help='folder of real label tables, for split')
     parser.add_argument('--one', nargs=4, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    rows, found = [], BENCHES[args.name](args)
+    rows, found, where = [], BENCHES[args.name](args), DEVICE
     if found is None: return  # a part of a bench, in a process of its own
-    print(f'{BENCHES[args.name].__doc__}, on {DEVICE}; ratio: peer by ours')
+    if args.name == 'train' and device().type == 'cuda':
+        import torch
+        where = f'{torch.cuda.get_device_name()}, {DEVICE}'
+    print(f'{BENCHES[args.name].__doc__}, on {where}; ratio: how many times better than the peer')
     for what, ours, peer, peer_name, unit in found:
         rows.append(dict(what=what, ours=float(ours), peer=None if peer is None else float(peer), peer_name=peer_name,
-                         unit=unit, device=DEVICE))
+                         unit=unit, device=where))
         show(rows[-1])
     if args.json:
         from hpa_nb.core import atomic_path
