@@ -208,7 +208,7 @@ def _arrived(ahead, stream):
     for o in batch: o.record_stream(torch.cuda.current_stream())  # its memory is not reused before it was used
     return batch
 
-# %% ../nbs/12_training.ipynb #12ac1236
+# %% ../nbs/12_training.ipynb #8756100f
 class Loop:
     "A model, its data and its loss, and the loop that brings them together"
     def __init__(self,
@@ -223,7 +223,7 @@ class Loop:
         layer_decay:float|None=None, # each stage of the backbone at so much of the next one's rate, 0 to 1; None: all alike
         seed:int=0, # of all that is random in an epoch; what the weights start from is the model's affair
         mixed_precision:str='auto', # `'bf16'`, `'fp16'`, `'no'`; `'auto'`: bf16 where the GPU has it
-        compile:bool=False # whether `torch.compile` makes the network faster, after a minute or more
+        compile:bool=False # whether `torch.compile` makes the network faster, after a minute or more; on a GPU only
     ):
         if mixed_precision not in PRECISIONS:
             raise ValueError(f"mixed_precision {mixed_precision!r} is none of {', '.join(PRECISIONS)}")
@@ -334,7 +334,8 @@ class Loop:
     def _prepared_network(self, **options):
         "The model in the precision asked for, compiled and on all devices if so asked"
         network = self.accelerator.prepare_model(self.model, **options)
-        return torch.compile(network, dynamic=False) if self.compile else network
+        wanted = self.compile and self.accelerator.device.type == 'cuda'  # on a CPU it takes minutes and gains little
+        return torch.compile(network, dynamic=False) if wanted else network
 
     @property
     def is_main(self) -> bool: return processes().is_main_process
