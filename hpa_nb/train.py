@@ -64,10 +64,10 @@ def open_run(
     if begun: _check_same(pipe, folder/'config.yml')
     return Run(folder, pipe, source, begun, (folder/'report.html').exists())
 
-# %% ../nbs/18a_train.ipynb #9e72b7a7
+# %% ../nbs/18a_train.ipynb #a73a9982
 def _train(run, here):
     "Everything up to the predictions"
-    with here.local_main_process_first(): learner = run.pipe.run('learner', quiet=not here.is_main_process)
+    with here.local_main_process_first(): run.pipe.run('learner', quiet=not here.is_main_process)
     if here.is_main_process: run.pipe.save(run.folder/'config.yml')
     run.pipe.run('fitted', quiet=not here.is_main_process)
     if not here.is_main_process: return

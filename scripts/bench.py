@@ -495,7 +495,6 @@ def from_disk(folder, backbone, size, batch_size, n, workers):
 
 def five_crops(backbone, size, batch_size):
     "Inference on whole images by five crops"
-    import torch
     from hpa_nb.tta import predict_tta
     with TemporaryDirectory() as folder:
         loader = images_loader(Images(folder, 4 * batch_size, size), batch_size)
