@@ -1,4 +1,4 @@
-"Check that the saved outputs of the notebooks hold no errors, no warnings, no paths of a machine and nothing huge."
+"Check that the saved outputs of the notebooks hold no errors, no warnings, no paths of a machine, no state of widgets and nothing huge."
 import json, re, sys
 from pathlib import Path
 
@@ -19,6 +19,8 @@ def main():
     wrong = [f'{path.name}, cell {i}: {fault}' for path in sorted(NBS.glob('*.ipynb'))
              for i, cell in enumerate(json.loads(path.read_text(encoding='utf-8'))['cells'])
              for output in cell.get('outputs', ()) for fault in faults(output)]
+    wrong += [f'{path.name}: state of widgets; delete metadata.widgets, which nbdev_clean keeps' for path in sorted(NBS.glob('*.ipynb'))
+              if 'widgets' in json.loads(path.read_text(encoding='utf-8'))['metadata']]
     if wrong: sys.exit('\n'.join(wrong))
 
 
