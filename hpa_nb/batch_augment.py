@@ -49,7 +49,7 @@ class _Chance:
     def normal(self, *shape): return torch.randn(self.n, *shape, generator=self.generator)
     def whole(self, n): return torch.randint(n, (self.n,), generator=self.generator)
 
-# %% ../nbs/08a_batch_augment.ipynb #6577b731
+# %% ../nbs/08a_batch_augment.ipynb #a5c6fe65
 def _draw_affine(chance, scale, shift, rotate, p_affine):
     "The inverse of zoom and turn (B, 2, 2), and the shift (B, 2) as a share of the sides"
     on = chance.happens(p_affine)
@@ -64,21 +64,21 @@ def _draw_matrix(chance, image, view, d4, **affine):
     turn = _D4[chance.whole(8) if d4 else torch.zeros(chance.n, dtype=int)]
     linear, shift = _draw_affine(chance, **affine)
     linear = turn @ linear
-    offset = corner + centre - (linear @ (centre + shift * view)[..., None])[..., 0]
+    shift = (shift * view).trunc()  # whole pixels, as albumentations shifts: a shift alone blurs nothing
+    offset = corner + centre - (linear @ (centre + shift)[..., None])[..., 0]
     return torch.cat([linear, offset[..., None]], 2)
 
-# %% ../nbs/08a_batch_augment.ipynb #55d8c637
+# %% ../nbs/08a_batch_augment.ipynb #b3798c8d
 _MARGIN = 3  # elastic points beyond each border of the view
 
 def _n_points(length, sigma):
     "How many elastic points there are along a side of the view"
     return math.ceil((length - 1) / sigma) + 1 + 2 * _MARGIN
 
-def _bumps(length, sigma, device):
-    "How much each pixel along a side moves with each elastic point, float32 (length, points)"
-    pixels = torch.arange(length, device=device)[:, None] / sigma
-    points = torch.arange(_n_points(length, sigma), device=device) - _MARGIN
-    weights = torch.exp(-(pixels - points) ** 2 / 2)
+def _bumps(places, length, sigma):
+    "How much each place along a side moves with each elastic point, float32 (places, points)"
+    points = torch.arange(_n_points(length, sigma), device=places.device) - _MARGIN
+    weights = torch.exp(-(places[:, None] / sigma - points) ** 2 / 2)
     return weights / weights.square().sum(1, keepdim=True).sqrt()
 
 def _draw_bend(chance, view, linear, elastic, grain, p_elastic):
@@ -89,17 +89,13 @@ def _draw_bend(chance, view, linear, elastic, grain, p_elastic):
     amount = elastic * side * chance.happens(p_elastic)
     return torch.einsum('bij,bjpq->bipq', (amount[:, None, None] * linear).float(), points)
 
-# %% ../nbs/08a_batch_augment.ipynb #0a3f9910
-def _straight(matrix, view):
-    "Two terms whose sum is where each pixel comes from without a bend, float32 (B, 2, 1, width) and (B, 2, height, 1)"
-    x, y = (torch.arange(o, device=matrix.device) for o in view)
-    return (matrix[..., :1] * x + matrix[..., 2:])[:, :, None], (matrix[..., 1:2] * y)[..., None]
-
+# %% ../nbs/08a_batch_augment.ipynb #ebcda00b
 def _maps(matrix, bend, view, sigma):
     "Where each pixel comes from: x and y, float32 (B, 2, height, width)"
-    maps = sum(_straight(matrix, view))
+    x, y = (torch.arange(o, device=matrix.device) for o in view)
+    maps = (matrix[..., :1] * x + matrix[..., 2:])[:, :, None] + (matrix[..., 1:2] * y)[..., None]
     if bend is None: return maps
-    across, down = (_bumps(o, sigma, matrix.device) for o in view)
+    across, down = (_bumps(o, len(o), sigma) for o in (x, y))
     moved, across = (down @ bend).flatten(0, 1), across.T.expand(2 * len(bend), -1, -1)
     return torch.baddbmm(maps.flatten(0, 1), moved, across).view_as(maps)
 
@@ -141,7 +137,7 @@ def _add_noise(x, draw):
 
 def _to_uint8(x): return x.round().clamp(0, 255).to(torch.uint8)
 
-# %% ../nbs/08a_batch_augment.ipynb #fdb250c0
+# %% ../nbs/08a_batch_augment.ipynb #f2ddbd98
 def _is_window(matrix, view, image):
     "Whether a view is a window of the image, turned and mirrored at most; `view` and `image` are width and height"
     corners = matrix[:, :2] @ np.diag(np.array(view) - 1) + matrix[:, 2:]
@@ -161,23 +157,36 @@ def _warp(planes, maps):
     "The pixels at any places, mirrored at the border, as planes of uint8 (height, width)"
     image = planes.transpose(1, 2, 0)
     if not image.flags.c_contiguous: image = cv2.merge(list(planes))
-    return cv2.split(cv2.remap(image, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101))
+    return cv2.split(cv2.remap(image, maps, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101))
 
-# %% ../nbs/08a_batch_augment.ipynb #bcc93487
-def _place(planes, matrix, bend, bumps, view):
+# %% ../nbs/08a_batch_augment.ipynb #b054c652
+class _CoarseMap:
+    "Makes the map of one image after another, from few places"
+    def __init__(self, view, sigma):
+        self.view, self.step = view, max(1, int(sigma / 5))
+        self.places = [(torch.arange(-(-o // self.step) + 2) - .5) * self.step - .5 for o in view]  # one more at each end
+        self.bumps = [_bumps(p, o, sigma).numpy() for p, o in zip(self.places, view)]
+
+    def __call__(self, matrix, bend=None):
+        "Where each pixel comes from: x and y, float32 (height, width, 2)"
+        x, y = (o.numpy() for o in self.places)
+        maps = matrix[:, :1, None] * x + matrix[:, 1:2, None] * y[:, None] + matrix[:, 2:, None]
+        if bend is not None: maps = maps + self.bumps[1] @ bend @ self.bumps[0].T
+        size, (width, height) = (len(x) * self.step, len(y) * self.step), self.view
+        maps = cv2.resize(np.ascontiguousarray(maps.transpose(1, 2, 0)), size, interpolation=cv2.INTER_LINEAR)
+        return maps[self.step:self.step + height, self.step:self.step + width]
+
+# %% ../nbs/08a_batch_augment.ipynb #4d15b5e4
+def _place(planes, matrix, bend, coarse):
     "The pixels of one view, as planes of uint8 (height, width)"
-    bent = bend is not None and bool(bend.any())
-    if not bent and _is_window(matrix.numpy(), view, planes.shape[:0:-1]): return _cut(planes, matrix.numpy(), view)
-    x, y = (o[0].numpy() for o in _straight(matrix[None], view))
-    maps = x + y
-    if bent:
-        across, down = bumps
-        maps = [cv2.gemm(cv2.gemm(down, b, 1, None, 0), across, 1, o, 1, flags=cv2.GEMM_2_T) for b, o in zip(bend.numpy(), maps)]
+    if bend is not None and not bend.any(): bend = None
+    if bend is None and _is_window(matrix, coarse.view, planes.shape[:0:-1]): return _cut(planes, matrix, coarse.view)
+    maps = coarse(matrix, bend)
     return [o for c in range(0, len(planes), 4) for o in _warp(planes[c:c + 4], maps)]  # OpenCV takes four channels at a time
 
-def _view_one(planes, matrix, bend, gain, level, blur, out, bumps):
+def _view_one(planes, matrix, bend, gain, level, blur, out, coarse):
     "Write the view of one image (C, H, W) to `out` (C, height, width), both uint8"
-    for plane, g, l, to in zip(_place(planes, matrix, bend, bumps, out.shape[:0:-1]), gain, level, out):
+    for plane, g, l, to in zip(_place(planes, matrix, bend, coarse), gain, level, out):
         plane = np.ascontiguousarray(plane)
         if blur: plane = cv2.GaussianBlur(plane, (0, 0), blur, borderType=cv2.BORDER_REFLECT_101)
         if g == 1 and l == 0: to[:] = plane
@@ -185,20 +194,22 @@ def _view_one(planes, matrix, bend, gain, level, blur, out, bumps):
 
 def _view_all(images, draw, view, sigma):
     "The views of all images, by OpenCV, uint8 (B, C, height, width); without the noise"
-    out, bends, bumps = torch.empty(*images.shape[:2], *view[::-1], dtype=torch.uint8), itertools.repeat(None), None
-    if draw.bend is not None: bends, bumps = draw.bend, [_bumps(o, sigma, images.device).numpy() for o in view]
-    work = (images.numpy(), draw.matrix, bends, draw.gain.tolist(), draw.level.tolist(), draw.blur.tolist(), out.numpy())
-    task = functools.partial(_view_one, bumps=bumps)
+    out = torch.empty(*images.shape[:2], *view[::-1], dtype=torch.uint8)
+    bends = itertools.repeat(None) if draw.bend is None else draw.bend.numpy()
+    light = draw.gain.tolist(), draw.level.tolist(), draw.blur.tolist()
+    work = (images.numpy(), draw.matrix.numpy(), bends, *light, out.numpy())
+    task = functools.partial(_view_one, coarse=_CoarseMap(view, sigma))
     if (threads := min(torch.get_num_threads(), len(images))) < 2: list(map(task, *work))
     else:
         with ThreadPoolExecutor(threads) as pool: list(pool.map(task, *work))
     return out
 
-# %% ../nbs/08a_batch_augment.ipynb #d5858f50
+# %% ../nbs/08a_batch_augment.ipynb #88465af9
 def _check_images(images, crop, d4, blur):
     "Raise `ValueError` for what is no batch of images, or too small for a crop, or can't be turned"
     if not (isinstance(images, Tensor) and images.dtype == torch.uint8 and images.ndim == 4 and images.numel()):
-        what = f'{str(images.dtype).removeprefix("torch.")} {tuple(images.shape)}' if hasattr(images, 'shape') else type(images).__name__
+        what = type(images).__name__
+        if hasattr(images, 'shape'): what = f'{str(images.dtype).removeprefix("torch.")} {tuple(images.shape)}'
         raise ValueError(f'images must be a tensor, uint8 (B, C, H, W), not {what}')
     height, width = images.shape[2:]
     if (crop or 1) > min(height, width):
@@ -215,7 +226,7 @@ def _check_generator(generator):
         what = generator.device if isinstance(generator, torch.Generator) else type(generator).__name__
         raise ValueError(f'generator must be a torch.Generator of the CPU, on whatever device the images are, not {what}')
 
-# %% ../nbs/08a_batch_augment.ipynb #e873dd1f
+# %% ../nbs/08a_batch_augment.ipynb #f47f3e9c
 class BatchTransform:
     "One random view of each image of a batch; `create_batch_transform` makes it"
     def __init__(self, options):
@@ -244,7 +255,8 @@ class BatchTransform:
         "All the chance of one batch of views"
         o, (n, channels, height, width) = self.options, shape
         chance, (view, _) = _Chance(n, generator or self.generator), self.view(height, width)
-        matrix = _draw_matrix(chance, (width, height), view, o['d4'], **{k: o[k] for k in ('scale', 'shift', 'rotate', 'p_affine')})
+        affine = {k: o[k] for k in ('scale', 'shift', 'rotate', 'p_affine')}
+        matrix = _draw_matrix(chance, (width, height), view, o['d4'], **affine)
         bend = _draw_bend(chance, view, matrix[..., :2], o['elastic'], o['grain'], o['p_elastic']) if o['elastic'] else None
         on = chance.happens(o['p_gain'])[:, None]
         gain, level = 1 + on * chance.within(o['gain'], channels), 255 * on * chance.within(o['background'], channels)
@@ -267,7 +279,8 @@ class BatchTransform:
     def apply_torch(self, images, draw):
         "`apply` by PyTorch alone, on any device"
         view, sigma = self.view(*images.shape[2:])
-        with torch.autocast(images.device.type, enabled=False):  # half precision is too coarse for places
+        kind = images.device.type if torch.amp.is_autocast_available(images.device.type) else 'cpu'
+        with torch.autocast(kind, enabled=False):  # half precision is too coarse for places
             if self.warps: x = _interpolate(images, draw, view, sigma)
             else: x = _fetch(images, _maps(draw.matrix, None, view, sigma)).float()
             if self.options['blur']: x = _blur(x, draw.blur, self.options['blur'])
@@ -287,7 +300,7 @@ class BatchTransform:
     def __reduce__(self): return BatchTransform, (self.options,)
     def __repr__(self): return f"create_batch_transform({', '.join(f'{k}={v}' for k, v in self.options.items())})"
 
-# %% ../nbs/08a_batch_augment.ipynb #0d2933cd
+# %% ../nbs/08a_batch_augment.ipynb #a6eae33d
 def create_batch_transform(
     crop:int=None, # side of a random crop, pixels; None: the whole image
     d4:bool=True, # turned by a multiple of 90 degrees and mirrored at random, all 8 ways alike
@@ -308,6 +321,6 @@ def create_batch_transform(
     options = dict(locals())
     _check_options(options)
     for name, most in (('blur', 10), ('noise', 1)):
-        if not isinstance(options[name], Real) or not 0 <= options[name] <= most:
+        if isinstance(options[name], bool) or not isinstance(options[name], Real) or not 0 <= options[name] <= most:
             raise ValueError(f'{name} is {options[name]!r}, but must be a number from 0 to {most}')
     return BatchTransform(options)
