@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['COMMON', 'TOLERANCE', 'MOVES', 'TRIED', 'LOOKUP_LIMIT', 'NEIGHBOUR_MARGIN', 'COMMON_LIMIT', 'RARE_LIMIT',
            'GROUPS_A_FOLD', 'LEAKS', 'UNEVEN', 'join_groups', 'well_groups', 'antibody_groups', 'make_folds',
-           'fold_table', 'shuffle_split', 'hold_out', 'folds_and_test', 'learnable', 'lookup_labels',
+           'fold_table', 'shuffle_split', 'hold_out', 'folds_and_test', 'learnable', 'of_fold', 'lookup_labels',
            'neighbour_labels', 'LeakReport', 'audit_leaks', 'LeakError', 'require_clean']
 
 # %% ../nbs/07_splitting.ipynb #19c100aa
@@ -246,7 +246,7 @@ def hold_out(
     "A stratified test part of whole groups"
     return shuffle_split(targets, groups, share, 1, seed, sources)[0]
 
-# %% ../nbs/07_splitting.ipynb #92125c5a
+# %% ../nbs/07_splitting.ipynb #10e6d747
 def folds_and_test(
     targets:np.ndarray, # uint8 (N, C), zeros and ones
     groups:np.ndarray=None, # int (N,), images that stay together; None: each image alone
@@ -272,6 +272,19 @@ def learnable(
     use = np.ones(len(folds), bool) if use is None else np.asarray(use)
     check_same_length(folds=folds, use=use)
     return use & (np.asarray(folds) < n_splits)
+
+def of_fold(
+    values:np.ndarray, # (N, ...), such as the groups
+    folds:np.ndarray, # int (N,), the fold of each image
+    fold:int # number of the fold
+) -> np.ndarray: # (n, ...), in the same order
+    "What belongs to the images of one fold; raises `ValueError` if it has none"
+    values, held_out = np.asarray(values), np.asarray(folds) == fold
+    check_same_length(values=values, folds=held_out)
+    if not held_out.any(): raise ValueError(f'fold {fold} has no image; there are the folds {_some_numbers(folds)}')
+    return values[held_out]
+
+def _some_numbers(folds): return ', '.join(map(str, np.unique(folds)[:20]))
 
 # %% ../nbs/07_splitting.ipynb #406451a9
 def lookup_labels(
