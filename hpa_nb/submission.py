@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['PROB_COLUMNS', 'TARGET_COLUMNS', 'format_predictions', 'read_submission', 'write_submission', 'OutOfFold',
-           'write_oof', 'read_oof', 'combine_oof', 'average_predictions', 'Comparison', 'compare_submissions']
+           'write_oof', 'read_oof', 'combine_oof', 'average_predictions', 'Predictions', 'write_probs', 'read_probs',
+           'average_folds', 'Comparison', 'compare_submissions']
 
 # %% ../nbs/15_submission.ipynb #cc1d50f6
 import csv
@@ -146,7 +147,7 @@ def _check_oof(ids, probs, targets):
     _check_values('target', targets, (targets == 0) | (targets == 1), '0 or 1')
     return OutOfFold(ids, probs.astype(np.float32), targets.astype(np.uint8))
 
-# %% ../nbs/15_submission.ipynb #c9d9e96e
+# %% ../nbs/15_submission.ipynb #7a333719
 def write_oof(
     path:str|Path, # the Parquet file to write; it is written whole or not at all
     ids:Sequence[str], # N image ids
@@ -158,24 +159,33 @@ def write_oof(
     with atomic_path(path) as tmp: table.to_parquet(tmp, index=False)
     return table
 
+def _read_columns(path, columns):
+    "A Parquet file; raises `ValueError` if it lacks a column"
+    with open(path, 'rb') as f: table = pd.read_parquet(f)
+    if missing := [o for o in columns if o not in table]:
+        raise ValueError(f'no column {missing[0]!r} ({len(missing)} missing); it has {_some(table.columns, 8)}')
+    return table
+
 def read_oof(
     path:str|Path # an `oof.parquet`
 ) -> OutOfFold: # ids, probs, targets
     "Out-of-fold predictions; raises `ValueError` that names the file and what is wrong in it"
     try:
-        with open(path, 'rb') as f: table = pd.read_parquet(f)
-        if missing := [o for o in ['Id', *PROB_COLUMNS, *TARGET_COLUMNS] if o not in table]:
-            raise ValueError(f'no column {missing[0]!r} ({len(missing)} missing); it has {_some(table.columns, 8)}')
+        table = _read_columns(path, ['Id', *PROB_COLUMNS, *TARGET_COLUMNS])
         return _check_oof(table.Id, table[[*PROB_COLUMNS]].to_numpy(float), table[[*TARGET_COLUMNS]].to_numpy())
     except ValueError as e: raise ValueError(f'{path}: {e}') from None
 
-# %% ../nbs/15_submission.ipynb #02b110ab
-def _oof_files(paths):
-    "The files of a list, or of all folds of a run"
+# %% ../nbs/15_submission.ipynb #38bf8e09
+def _fold_files(paths, name):
+    "The files of a list, or those called `name` of all folds of a run; raises `FileNotFoundError` for a fold without it"
     if not isinstance(paths, (str, Path)): return list(paths)
-    files = sorted(Path(paths).glob('fold_*/oof.parquet'), key=lambda o: (len(o.parent.name), o.parent.name))
-    if not files:
-        raise FileNotFoundError(f'{paths} has no fold_<k>/oof.parquet. Is it the folder of a run, such as results/first?')
+    files = sorted((o/name for o in Path(paths).glob('fold_*')), key=lambda o: (len(o.parent.name), o.parent.name))
+    missing = [o.parent.name for o in files if not o.is_file()]
+    if len(missing) == len(files):
+        raise FileNotFoundError(f'{paths} has no fold_<k>/{name}. Is it the folder of a run, such as results/first?')
+    if missing:
+        raise FileNotFoundError(f'{paths}: {len(missing)} of {len(files)} folds have no {name} ({_some(missing)}). '
+                                'Let them finish, or name the files of the others')
     return files
 
 def combine_oof(
@@ -183,7 +193,7 @@ def combine_oof(
     ids:Sequence[str]=None # the images that must be there, in the wanted order; None: all that are there, fold by fold
 ) -> OutOfFold: # ids, probs, targets
     "The folds of one run put together; raises `ValueError` that names an image held out twice, or not at all"
-    files = _oof_files(paths)
+    files = _fold_files(paths, 'oof.parquet')
     if not files: raise ValueError('no files: name the oof.parquet of at least one fold')
     parts = [read_oof(o) for o in files]
     res = OutOfFold(*(np.concatenate(o) for o in zip(*parts)))
@@ -216,6 +226,50 @@ def average_predictions(
         rows = _rows_of(first, ids, f'prediction {n} is not of the images of the first')
         total = total + (probs if method == 'mean' else _ranks(probs))[rows].astype(np.float64)
     return first, (total / len(predictions)).astype(np.float32)
+
+# %% ../nbs/15_submission.ipynb #40c822e6
+class Predictions(NamedTuple):
+    "Predictions for images whose labels are not known"
+    ids: np.ndarray   # str (N,)
+    probs: np.ndarray # float32 (N, 28), 0 to 1
+
+def _check_predictions(ids, probs):
+    "Both as they should be, or a `ValueError`"
+    ids = _check_ids(ids)
+    if not len(ids): raise ValueError('there are no images')
+    return Predictions(ids, _check_probs(probs, ids).astype(np.float32))
+
+def write_probs(
+    path:str|Path, # the Parquet file to write; it is written whole or not at all
+    ids:Sequence[str], # N image ids
+    probs:np.ndarray # float (N, 28), 0 to 1
+) -> pd.DataFrame: # Id, p_0 to p_27 float32
+    "Write predictions; raises `ValueError` for what can't be such, before anything is written"
+    ids, probs = _check_predictions(ids, probs)
+    table = pd.concat([pd.DataFrame({'Id': ids}), pd.DataFrame(probs, columns=PROB_COLUMNS)], axis=1)
+    with atomic_path(path) as tmp: table.to_parquet(tmp, index=False)
+    return table
+
+def read_probs(
+    path:str|Path # a `test_probs.parquet`; targets, such as those of an `oof.parquet`, are left aside
+) -> Predictions: # ids, probs
+    "Predictions; raises `ValueError` that names the file and what is wrong in it"
+    try:
+        table = _read_columns(path, ['Id', *PROB_COLUMNS])
+        return _check_predictions(table.Id, table[[*PROB_COLUMNS]].to_numpy(float))
+    except ValueError as e: raise ValueError(f'{path}: {e}') from None
+
+# %% ../nbs/15_submission.ipynb #828ccc27
+def average_folds(
+    paths:str|Path|Sequence[str|Path], # the `test_probs.parquet` of each fold, or the folder of a run
+    method:str='mean' # `'mean'` of the probabilities, or `'rank'`: of their ranks among the images
+) -> Predictions: # ids, in the order of the first fold, and probs
+    "The mean of what the folds of a run say of the test set; raises `ValueError` that names a fold of other images"
+    files = _fold_files(paths, 'test_probs.parquet')
+    if not files: raise ValueError('no files: name the test_probs.parquet of at least one fold')
+    parts = [read_probs(o) for o in files]
+    for path, o in zip(files, parts): _rows_of(parts[0].ids, o.ids, f'{path} is not of the images of {files[0]}')
+    return Predictions(*average_predictions(parts, method))
 
 # %% ../nbs/15_submission.ipynb #208dd2a9
 @dataclass(frozen=True, eq=False)
