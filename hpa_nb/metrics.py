@@ -184,7 +184,7 @@ def _ratios(num, den, weights):
 
 def _mean_ratio(num, den): return _ratios(num, den, np.full(num.shape[1], 1 / num.shape[1]))
 
-# %% ../nbs/01_metrics.ipynb #a908fdf4
+# %% ../nbs/01_metrics.ipynb #20e0f22b
 LEAST_ERROR = .25  # of the error of the score: a resample's error counts as no less
 
 def _check_resampling(n_boot, level):
@@ -193,16 +193,17 @@ def _check_resampling(n_boot, level):
     if not 0 < level < 1: raise ValueError(f'level {level} must be above 0 and below 1; 0.95 is usual')
 
 def _bootstrap_t(score, n, n_boot, seed, level, least=0., most=1.):
-    "The bootstrap-t interval of `score` (see `_ratios`) over `n` units, within `least` to `most`; NaN where one unit can't tell"
+    "The symmetric bootstrap-t interval of `score` (see `_ratios`) over `n` units, within `least` to `most`; NaN where one unit can't tell"
     value, error = (float(o[0]) for o in score(np.ones((1, n), np.float32)))
     if n == 1 or math.isnan(value): return math.nan, math.nan
     values, errors = np.concatenate([score(o) for o in _draws(n, int(n_boot), seed)], axis=1)
-    ends = [(1 + level) / 2, (1 - level) / 2]
-    if error: low, high = value - error * np.nanquantile((values - value) / np.maximum(errors, LEAST_ERROR * error), ends)
-    else: low, high = np.nanquantile(values, ends[::-1]) - (np.nanmean(values) - value)  # nothing to count in: percentiles, less their bias
+    away = values - np.nanmean(values)
+    if error: half = error * np.nanquantile(np.abs(away) / np.maximum(errors, LEAST_ERROR * error), level) * np.array([-1, 1])
+    else: half = np.nanquantile(away, [(1 - level) / 2, (1 + level) / 2])  # nothing to count in: percentiles
+    low, high = 2 * value - np.nanmean(values) + half
     return max(min(float(low), value), least), min(max(float(high), value), most)
 
-# %% ../nbs/01_metrics.ipynb #a8106032
+# %% ../nbs/01_metrics.ipynb #e34807c0
 def macro_f1_ci(
     pred:np.ndarray, # bool (N, C), decisions
     targets:np.ndarray, # (N, C), 0 or 1
@@ -211,7 +212,7 @@ def macro_f1_ci(
     groups:np.ndarray=None, # (N,), images that are drawn together (antibody, cluster); None: each image alone
     level:float=.95 # share of resamples in an interval, above 0 and below 1
 ) -> tuple[float, float]: # low, high; NaN where a single image or group can't tell
-    "Bootstrap-t interval of `macro_f1`"
+    "Symmetric bootstrap-t interval of `macro_f1`"
     pred, targets = _check_decisions(pred, targets)
     _check_resampling(n_boot, level)
     units = _units(groups, targets)
@@ -318,7 +319,7 @@ def _mean_ap(tables):
         return value, np.sqrt((times * (influence / np.maximum(present, 1)[:, None])**2).sum(1))
     return score
 
-# %% ../nbs/01_metrics.ipynb #8049fbb7
+# %% ../nbs/01_metrics.ipynb #34690b13
 def _macro_ap(probs, targets, units): return _mean_ap([_ranking(probs[:, k], targets[:, k], units) for k in np.flatnonzero(targets.any(0))])
 
 def _micro_ap(probs, targets, units):
@@ -333,7 +334,7 @@ def macro_average_precision_ci(
     groups:np.ndarray=None, # (N,), images that are drawn together (antibody, cluster); None: each image alone
     level:float=.95 # share of resamples in an interval, above 0 and below 1
 ) -> tuple[float, float]: # low, high; NaN where a single image or group can't tell, or no class has a positive
-    "Bootstrap-t interval of `macro_average_precision`"
+    "Symmetric bootstrap-t interval of `macro_average_precision`"
     probs, targets = _check_ranking(probs, targets)
     _check_resampling(n_boot, level)
     units = _units(groups, targets)
