@@ -5,11 +5,13 @@
   python scripts/bench.py dedup --quick      near-duplicates, within three minutes on two cores
   python scripts/bench.py split --labels DIR folds; DIR holds real label tables (Id,Target), else one is made up
   python scripts/bench.py train              the parts of a training, and the whole from disk
+  python scripts/bench.py learn --work DIR   does it learn? DIR keeps what is trained, so that another call goes on
   python scripts/bench.py dedup --json FILE  the rows in a file as well
 
 Peers that are not needed otherwise: pip install 'hpa_nb[bench]'. Needs neither Jupyter nor nbdev.
 """
-import argparse, importlib.util, json, logging, os, re, subprocess, sys, time
+import argparse, hashlib, importlib.util, json, logging, os, re, shutil, subprocess, sys, time
+from contextlib import redirect_stdout
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -519,10 +521,102 @@ def train(args):
             yield from five_crops(backbone, size, batch_size)
 
 
+# ---------------------------------------------------------------------------------------------- does it learn?
+
+# What both recipes are given alike: the same drawn images, the number of images seen, the network, the learning rates.
+# Left to the recipes: how large the network sees the images, augmentation, loss, head, and how thresholds are chosen. On a
+# CPU all widths are a quarter of the recipes'; the network is a small one and learns at the rate of quick.yml.
+GPU_TASK = dict(synthetic=dict(n=4000, size=768, seed=7), epochs=20, test_share=.5, pretrained=False)
+CPU_TASK = dict(synthetic=dict(n=1600, size=192, seed=7), epochs=10, test_share=.5, pretrained=False, lr=5e-3, body_lr=5e-3,
+                backbone='test_resnet', batch_size=16, workers=0, compile=False)
+QUICK_TASK = CPU_TASK | dict(synthetic=dict(n=640, size=96, seed=7), epochs=4)
+SEED, OURS = 'seed_densenet121', 'densenet121'
+
+
+def recipes(task, work):
+    "Name -> configuration and overrides: the seed's recipe, ours, and ours with one change taken back"
+    from hpa_nb.pipeline import Pipeline
+    values = {o: Pipeline.from_yaml(o, cache=work).variables for o in (SEED, OURS)}
+    scale = task['synthetic']['size'] / values[SEED]['size']
+    width = {k: {name: round(scale * o[name]) for name in ('size', 'crop')} for k, o in values.items()}
+    back = {'the width and stem of the seed': [width[SEED], 'model.stem_stride=3'],
+            'the loss of the seed': ['loss.terms={focal: 28., soft_f1: 1.}; loss.soft_f1={per: sample}'],
+            'the augmentation of the seed': ['augmentation.scale=0; augmentation.rotate=0'],
+            'a head that starts at one half': ['model.prior=null']}
+    return {SEED: (SEED, [width[SEED]]), OURS: (OURS, [width[OURS]])} | {k: (OURS, [width[OURS], *o]) for k, o in back.items()}
+
+
+def trained(name, config, overrides, task, seed, work):
+    "What a recipe says of images of other antibodies, and of its held-out fold; read if an earlier call has trained it"
+    from hpa_nb.core import atomic_path
+    from hpa_nb.data import valid_loader
+    from hpa_nb.pipeline import Pipeline
+    from hpa_nb.synth import data_folder
+    from hpa_nb.tta import predict_tta
+    def pipeline(**where): return Pipeline.from_yaml(config, [task, *overrides, dict(seed=seed, out='', **where)], cache=work/'cache')
+    key = hashlib.sha1(pipeline(source='', folder='').to_yaml().encode()).hexdigest()[:12]
+    done = work/f'{key}.npz'
+    if not done.exists():
+        print(f'training {name}, seed {seed}', file=sys.stderr)
+        source = data_folder('', task['synthetic'], work/'cache')
+        pipe = pipeline(source=str(source), folder=str(work/key))
+        with redirect_stdout(sys.stderr): pipe.run('valid_probs', quiet=True)
+        values, targets, folds = pipe.variables, pipe['targets'], pipe['folds']
+        part = values['n_splits']  # the test part stands behind the folds
+        loader = valid_loader(pipe['store'], targets, folds, part, batch_size=values['batch_size'], workers=values['workers'])
+        probs = predict_tta(pipe['fitted'].model, loader, tta=values['tta'], reduce=values['reduce'])
+        with atomic_path(done) as path, open(path, 'wb') as f:
+            np.savez(f, valid=pipe['valid_probs'], valid_targets=targets[folds == values['fold']], probs=probs, targets=targets[folds == part],
+                     groups=pipe['groups'][folds == part], method=values['threshold_method'])
+        shutil.rmtree(work/key)
+    return dict(np.load(done))
+
+
+def decisions(found, method=None):
+    "Of all seeds, on top of one another, by thresholds of the held-out fold; by default the recipe's"
+    from hpa_nb.thresholds import apply_thresholds, fit_thresholds
+    return np.concatenate([apply_thresholds(o['probs'], fit_thresholds(o['valid'], o['valid_targets'], method or str(o['method'])))
+                           for o in found])
+
+
+def judged(what, peer, ours, theirs, found, each=True):
+    "Rows of two ways to decide: macro F1, the interval of the difference, that of each; antibodies are drawn"
+    from hpa_nb.metrics import compare_runs, macro_f1, macro_f1_ci
+    y, groups = (np.concatenate([o[k] for o in found]) for k in ('targets', 'groups'))
+    yield f'macro F1, {what}', macro_f1(ours, y), macro_f1(theirs, y), peer, 'F1'
+    both = compare_runs(ours, theirs, y, groups)
+    for end in ('low', 'high'): yield f'  95 % interval of the difference, {end}', getattr(both, end), None, '', 'F1'
+    if not each: return
+    ends = zip(('low', 'high'), macro_f1_ci(ours, y, groups=groups), macro_f1_ci(theirs, y, groups=groups))
+    for end, a, b in ends: yield f'  95 % interval of each, {end}', a, b, peer, 'F1'
+
+
+@bench
+def learn(args):
+    "Does it learn? Recipes on the same synthetic images, judged on antibodies that they have not seen"
+    from hpa_nb.metrics import macro_average_precision, macro_f1
+    task, seeds = (GPU_TASK if device().type == 'cuda' else CPU_TASK), range(3)
+    if args.quick: task, seeds = QUICK_TASK, range(1)
+    known = recipes(task, args.work)
+    def train(name): return [trained(name, *known[name], task, o, args.work) for o in seeds]
+    theirs, found = train(SEED), train(OURS)
+    images, best, many = len(found[0]['targets']), decisions(found), f'{len(seeds)} seeds'
+    yield from judged(f'{OURS}, {images} images, {many}', SEED, best, decisions(theirs), found)
+    for k in range(len(seeds)):
+        one, other = ((macro_f1(decisions([o[k]]), o[k]['targets'])) for o in (found, theirs))
+        yield f'  of seed {k}', one, other, SEED, 'F1'
+    precision = [np.mean([macro_average_precision(o['probs'], o['targets']) for o in part]) for part in (found, theirs)]
+    yield f'macro average precision, mean of {many}', *precision, SEED, 'AP'
+    if args.quick: return
+    others = {'the thresholds of the seed': decisions(found, str(theirs[0]['method']))}
+    for name in list(known)[2:]: others[name] = decisions(train(name))
+    for name, other in others.items(): yield from judged(OURS, f'the same with {name}', best, other, found, each=False)
+
+
 # ---------------------------------------------------------------------------------------------- the command
 
 def show(row):
-    ratio, rate = ' ' * 9, row['unit'].endswith('/s')
+    ratio, rate = ' ' * 9, row['unit'].endswith('/s') or row['unit'] in ('F1', 'AP')  # more is better
     if row['peer'] and row['ours']: ratio = f"{row['ours'] / row['peer'] if rate else row['peer'] / row['ours']:8.2f}x"
     peer = f'{row["peer"]:12,.3f}  {row["peer_name"]}' if row['peer'] is not None else ''
     print(f'{row["what"]:74} {row["ours"]:12,.3f} {row["unit"]:8} {ratio} {peer}'.rstrip(), flush=True)
@@ -534,11 +628,12 @@ def main():
     parser.add_argument('--quick', action='store_true', help='smaller, within three minutes on two cores')
     parser.add_argument('--json', type=Path, help='write the rows to this file')
     parser.add_argument('--labels', type=Path, help='folder of real label tables, for split')
+    parser.add_argument('--work', type=Path, default=Path('results/learn'), help='folder of what learn has trained (default: results/learn)')
     parser.add_argument('--one', nargs=4, help=argparse.SUPPRESS)
     args = parser.parse_args()
     rows, found, where = [], BENCHES[args.name](args), DEVICE
     if found is None: return  # a part of a bench, in a process of its own
-    if args.name == 'train' and device().type == 'cuda':
+    if args.name in ('train', 'learn') and device().type == 'cuda':
         import torch
         where = f'{torch.cuda.get_device_name()}, {DEVICE}'
     print(f'{BENCHES[args.name].__doc__}, on {where}; ratio: how many times better than the peer')
