@@ -6,7 +6,7 @@
 __all__ = ['SCORES', 'ENSEMBLES', 'Runs', 'collect_runs', 'collect_test_probs', 'Ensemble', 'hill_climb', 'nested_f1',
            'fit_ensemble', 'nested_ensemble', 'plot_nested', 'apply_ensemble', 'nested_reductions']
 
-# %% ../nbs/15a_ensemble.ipynb #8a4a602e
+# %% ../nbs/15a_ensemble.ipynb #560a93ea
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from pyarrow.parquet import ParquetFile
 
-from .core import CLASSES, N_CLASSES, check_name, check_same_length
+from .core import CLASSES, check_name, check_same_length
 from .metrics import class_f1, compare_runs, macro_average_precision, macro_f1, macro_f1_ci
 from .splitting import antibody_groups, make_folds
 from .submission import Predictions, _fold_files, _rows_of, _some, average_folds, combine_oof

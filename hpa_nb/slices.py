@@ -6,7 +6,7 @@
 __all__ = ['SIDE', 'LEAST_NUCLEUS', 'LEAST_CONTRAST', 'count_nuclei', 'image_features', 'join_metadata', 'bins',
            'standard_slices', 'slice_table', 'plot_slices', 'group_table', 'slice_section']
 
-# %% ../nbs/16b_slices.ipynb #ffe8cd12
+# %% ../nbs/16b_slices.ipynb #313d8673
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from .core import CLASSES, check_same_length
+from .core import check_same_length
 from .diagnosis import Section, find_images
 from .images import HPAV18_ID, check_image, class_names, image_sources
 from .metrics import RARE, average_precision, class_counts

@@ -190,7 +190,7 @@ def _method(method, options):
         return _check_thresholds(thresholds, probs.shape[1], f'thresholds of method {name!r}') + np.zeros(probs.shape[1])
     return fit
 
-# %% ../nbs/14_thresholds.ipynb #21d4d4ab
+# %% ../nbs/14_thresholds.ipynb #ce4c4b68
 NO_TARGETS = 'constant', 'expected_f1'  # methods that look at probabilities only
 
 def _check_groups(groups, probs):
@@ -213,6 +213,10 @@ def fit_thresholds(
     if targets is None and not callable(method) and method not in NO_TARGETS and kw.get('prevalence') is None:
         raise ValueError(f'method {method!r} needs targets' + (', or prevalence=' if method == 'prevalence' else ''))
     return fit(probs, targets, _check_groups(groups, probs))
+
+def _check_arguments(probs=None, targets=None, method='f1', groups=None, **options): _method(method, options)
+
+fit_thresholds.check_arguments = _check_arguments  # a configuration asks before anything runs
 
 # %% ../nbs/14_thresholds.ipynb #6737cc69
 def _class_names(n_classes): return list(CLASSES) if n_classes == N_CLASSES else [f'class {k}' for k in range(n_classes)]

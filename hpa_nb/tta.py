@@ -334,7 +334,7 @@ def firing_view(
     "The view in which each class is likeliest"
     return probs.argmax(1)
 
-# %% ../nbs/13_tta.ipynb #2a2aa3fe
+# %% ../nbs/13_tta.ipynb #7010e0ab
 def predict_tta(
     model:nn.Module, # uint8 or float (B, 4, H, W) to logits (B, C)
     loader:Iterable, # batches of images, or tuples that begin with images
@@ -350,6 +350,13 @@ def predict_tta(
     probs = predict_views(model, loader, tta, size, device, **options)
     res = reduce_views(probs, reduce)
     return (res, firing_view(probs)) if fired else res
+
+def _check_arguments(tta='five_crop', reduce='max', **others):
+    "Raise `ValueError` for views or reductions that there are not"
+    _views(tta)
+    _reductions(reduce)
+
+for _f in (predict_views, reduce_views, predict_tta): _f.check_arguments = _check_arguments  # a configuration asks before anything runs
 
 # %% ../nbs/13_tta.ipynb #2e190860
 def _support(targets, groups):
