@@ -7,7 +7,7 @@ __all__ = ['TINY', 'LIMIT', 'METHODS', 'FITS', 'brier_score', 'log_loss', 'class
            'class_labels', 'calibration_table', 'binomial_interval', 'reliability_table', 'plot_reliability',
            'Calibrator', 'fit_calibration', 'nested_calibrate']
 
-# %% ../nbs/13a_calibration.ipynb #5a8ff598
+# %% ../nbs/13a_calibration.ipynb #820af114
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -17,35 +17,21 @@ import numpy as np
 import pandas as pd
 
 from .core import CLASSES, N_CLASSES, atomic_path, check_name, check_same_length
+from .metrics import check_probs
 from .splitting import make_folds
 
-# %% ../nbs/13a_calibration.ipynb #0df0d1cc
-def _where(bad):
-    "Where the first bad value is, and its name for a message"
-    i, k = np.argwhere(bad)[0]
-    return (i, k), f'row {i}, class {k}' + (f' ({CLASSES[k]})' if bad.shape[1] == N_CLASSES else '')
-
+# %% ../nbs/13a_calibration.ipynb #2ddeedc0
 def _check_probs(probs, n_classes=None):
-    "Probabilities (N, C), or a `ValueError` that names the row and class of an impossible one"
-    probs = np.asarray(probs)
-    if probs.ndim != 2 or not probs.size:
-        raise ValueError(f'probabilities {probs.shape} must be a table, images (at least one), classes')
+    "Probabilities (N, C) of as many classes as something was fitted on, or a `ValueError`"
+    probs, _ = check_probs(probs)
     if n_classes not in (None, probs.shape[1]):
         raise ValueError(f'this was fitted on {n_classes} classes, but probabilities {probs.shape} have {probs.shape[1]}')
-    if (bad := ~((probs >= 0) & (probs <= 1))).any():  # NaN is among them
-        cell, where = _where(bad)
-        raise ValueError(f'{where}: probability {probs[cell]} is not in 0 to 1')
     return probs
 
 def _check_pair(probs, targets):
     "Probabilities float64 and targets bool, both (N, C), or a `ValueError`"
-    probs, targets = _check_probs(probs), np.asarray(targets)
-    if targets.shape != probs.shape:
-        raise ValueError(f'probabilities {probs.shape} and targets {targets.shape} must have the same shape: images, classes')
-    if (bad := (targets != 0) & (targets != 1)).any():
-        cell, where = _where(bad)
-        raise ValueError(f'{where}: target {targets[cell]} is neither 0 nor 1')
-    return probs.astype(np.float64), targets.astype(bool)
+    probs, targets = check_probs(probs, targets)
+    return probs.astype(np.float64), targets
 
 # %% ../nbs/13a_calibration.ipynb #ae75f5d0
 TINY = 2.**-24  # 1 less this is the largest float32 number below 1

@@ -9,7 +9,7 @@ __all__ = ['WRITERS', 'STYLE', 'MAX_REPORT', 'Run', 'load_run', 'best_epoch', 'p
            'plot_loss_history', 'occlusion_map', 'show_map', 'grad_cam', 'Evidence', 'find_evidence', 'show_evidence',
            'Section', 'picture_cards', 'write_report']
 
-# %% ../nbs/16_diagnosis.ipynb #f13cf239
+# %% ../nbs/16_diagnosis.ipynb #b083b559
 import base64, io, json, warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,22 +22,15 @@ import pandas as pd
 
 from .core import CHANNELS, CLASSES, N_CLASSES, atomic_path, check_same_length
 from .images import class_names, resize, show_grid, show_rgby, to_rgb
-from .metrics import FEW_GROUPS, average_precision, macro_f1, macro_f1_ci, per_class
+from .metrics import FEW_GROUPS, average_precision, check_probs, macro_f1, macro_f1_ci, per_class
 from .submission import read_oof
 from .tta import CROP_NAMES, predict_views, view_boxes
 
-# %% ../nbs/16_diagnosis.ipynb #13cc3821
+# %% ../nbs/16_diagnosis.ipynb #55826fbb
 def _check_scores(probs, targets):
-    "Both as arrays, float64 and bool; raises `ValueError` that names the row and class of an impossible value"
-    probs, targets = np.asarray(probs, np.float64), np.asarray(targets)
-    if probs.ndim != 2 or probs.shape != targets.shape:
-        raise ValueError(f'probabilities {probs.shape} and targets {targets.shape} must have the same shape: images, classes')
-    if not len(probs): raise ValueError('there are no images: the table of probabilities is empty')
-    for what, values, bad in (('probability', probs, ~((probs >= 0) & (probs <= 1))), ('target', targets, ~np.isin(targets, (0, 1)))):
-        if bad.any():
-            i, k = np.argwhere(bad)[0]
-            raise ValueError(f"row {i}, class {k}: {what} {values[i, k]} is not {'in 0 to 1' if what == 'probability' else '0 or 1'}")
-    return probs, targets.astype(bool)
+    "Both as arrays, float64 and bool (N, C), or a `ValueError`"
+    probs, targets = check_probs(probs, targets)
+    return probs.astype(np.float64), targets
 
 # %% ../nbs/16_diagnosis.ipynb #2ca3f92c
 @dataclass(repr=False)

@@ -6,7 +6,7 @@
 __all__ = ['FILTERS', 'OTHERWISE', 'label_issues', 'label_quality', 'siblings', 'label_evidence', 'review_list', 'show_review',
            'write_review', 'review_section']
 
-# %% ../nbs/16a_label_errors.ipynb #56f3010b
+# %% ../nbs/16a_label_errors.ipynb #69ce7dce
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,20 +17,15 @@ import pandas as pd
 from .core import CLASSES, atomic_path, check_name, check_same_length
 from .diagnosis import Section, find_images, picture_cards
 from .images import class_names, show_grid
+from .metrics import check_probs
 
-# %% ../nbs/16a_label_errors.ipynb #7ea106e0
+# %% ../nbs/16a_label_errors.ipynb #95df84dd
 FILTERS = ('prune_by_noise_rate', 'prune_by_class', 'both', 'confident_learning')  # ways of cleanlab to choose
 
 def _check(probs, targets):
-    "Probabilities as float64 and targets as bool (N, C), or a `ValueError` that names the row and class"
-    probs, targets = np.asarray(probs, np.float64), np.asarray(targets)
-    if probs.ndim != 2 or probs.shape != targets.shape or not probs.size:
-        raise ValueError(f'probabilities {probs.shape} and targets {targets.shape} must have the same shape, images and classes, and not be empty')
-    for what, values, bad in (('probability', probs, ~((probs >= 0) & (probs <= 1))), ('target', targets, (targets != 0) & (targets != 1))):
-        if bad.any():
-            i, k = np.argwhere(bad)[0]
-            raise ValueError(f"row {i}, class {k}: {what} {values[i, k]} is not {'in 0 to 1' if what == 'probability' else '0 or 1'}")
-    return probs, targets.astype(bool)
+    "Probabilities as float64 and targets as bool (N, C), or a `ValueError`"
+    probs, targets = check_probs(probs, targets)
+    return probs.astype(np.float64), targets
 
 def _lists(targets):
     "Targets as cleanlab takes them: class numbers of each image"
