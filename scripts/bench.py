@@ -600,7 +600,7 @@ def learn(args):
     known = recipes(task, args.work)
     def train(name, seeds): return [trained(name, *known[name], task, o, args.work) for o in seeds]
     theirs, found = train(SEED, seeds), train(OURS, seeds)
-    images, best, many = len(found[0]['targets']), decisions(found), f'{len(seeds)} seeds'
+    images, best, many = len(found[0]['targets']), decisions(found), f"{len(seeds)} seed{'s' * (len(seeds) > 1)}"
     yield from judged(f'{OURS}, {images} images, {many}', SEED, best, decisions(theirs), found)
     for k in range(len(seeds)):
         one, other = ((macro_f1(decisions([o[k]]), o[k]['targets'])) for o in (found, theirs))
