@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TINY', 'LIMIT', 'METHODS', 'FITS', 'brier_score', 'log_loss', 'class_calibration_error', 'expected_calibration_error',
-           'class_labels', 'calibration_table', 'binomial_interval', 'reliability_table', 'plot_reliability',
-           'Calibrator', 'fit_calibration', 'nested_calibrate']
+           'calibration_table', 'binomial_interval', 'reliability_table', 'plot_reliability', 'Calibrator',
+           'fit_calibration', 'nested_calibrate']
 
 # %% ../nbs/13a_calibration.ipynb #820af114
 import json
@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .core import CLASSES, N_CLASSES, atomic_path, check_name, check_same_length
-from .metrics import check_probs
+from .core import atomic_path, check_name, check_same_length
+from .metrics import check_probs, class_labels
 from .splitting import make_folds
 
 # %% ../nbs/13a_calibration.ipynb #2ddeedc0
@@ -94,12 +94,6 @@ def expected_calibration_error(
     return float(class_calibration_error(probs, targets, n_bins, adaptive).mean())
 
 # %% ../nbs/13a_calibration.ipynb #aac7690a
-def class_labels(
-    n_classes:int # number of classes
-) -> list[str]: # the names in `CLASSES` if there are 28, else 'class 0', 'class 1', ...
-    "What to call the classes in a table"
-    return list(CLASSES) if n_classes == N_CLASSES else [f'class {k}' for k in range(n_classes)]
-
 def calibration_table(
     probs:np.ndarray, # (N, C), 0 to 1
     targets:np.ndarray, # (N, C), 0 or 1

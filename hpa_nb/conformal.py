@@ -13,8 +13,9 @@ import json
 import numpy as np
 import pandas as pd
 
-from .calibration import _check_pair, _check_probs, _read_json, binomial_interval, class_labels
+from .calibration import _check_pair, _check_probs, _read_json, binomial_interval
 from .core import atomic_path, check_name, check_same_length
+from .metrics import class_labels
 
 # %% ../nbs/14a_conformal.ipynb #503f174f
 def _threshold(probs, losses, n, alpha):

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['WRITERS', 'STYLE', 'MAX_REPORT', 'Run', 'load_run', 'best_epoch', 'plot_history', 'class_report', 'style_report',
            'plot_pr_curves', 'confusions', 'plot_confusions', 'cooccurrence', 'plot_cooccurrence', 'element_loss',
-           'worst_samples', 'find_images', 'show_worst', 'contradictory_samples', 'loss_history', 'loss_course',
-           'plot_loss_history', 'occlusion_map', 'show_map', 'grad_cam', 'Evidence', 'find_evidence', 'show_evidence',
-           'Section', 'picture_cards', 'write_report']
+           'worst_samples', 'label_names', 'find_images', 'show_worst', 'contradictory_samples', 'loss_history',
+           'loss_course', 'plot_loss_history', 'occlusion_map', 'show_map', 'grad_cam', 'Evidence', 'find_evidence',
+           'show_evidence', 'Section', 'picture_cards', 'write_report']
 
 # %% ../nbs/16_diagnosis.ipynb #b083b559
 import base64, io, json, warnings
@@ -308,11 +308,13 @@ def worst_samples(
     (probs, targets), ids, total = _check_scores(probs, targets), np.asarray(ids), each.mean(1)
     rows, dearest = np.argsort(-total, kind='stable')[:n], each.argmax(1)
     return pd.DataFrame([dict(
-        Id=ids[i], target=_names(targets[i]), predicted=_names(pred[i]), mostly=_reason(k, targets[i, k], probs[i, k]),
+        Id=ids[i], target=label_names(targets[i]), predicted=label_names(pred[i]), mostly=_reason(k, targets[i, k], probs[i, k]),
         top=_top(probs[i]), loss=total[i]) for i, k in zip(rows, dearest[rows])], index=pd.Index(rows, name='row'))
 
-def _names(row):
-    "The classes in a row of zeros and ones, in words"
+def label_names(
+    row:np.ndarray # (28,), 0 or 1
+) -> str: # such as 'Nucleoli, Cytosol', or 'nothing'
+    "The classes of an image, in words"
     return class_names(np.flatnonzero(row)) if np.any(row) else 'nothing'
 
 # %% ../nbs/16_diagnosis.ipynb #3d2444bd
@@ -350,7 +352,7 @@ def contradictory_samples(
     rows = np.argsort(-margin, kind='stable')[:n]
     say = lambda i, k: f'{CLASSES[k]} ({probs[i, k]:.2f})'
     return pd.DataFrame([dict(
-        Id=ids[i], target=_names(targets[i]), wrong=say(i, high[i]), right=say(i, low[i]) if targets[i].any() else 'nothing',
+        Id=ids[i], target=label_names(targets[i]), wrong=say(i, high[i]), right=say(i, low[i]) if targets[i].any() else 'nothing',
         false=int((wrong[i] > .5).sum()), top=_top(probs[i]), margin=margin[i]) for i in rows], index=pd.Index(rows, name='row'))
 
 # %% ../nbs/16_diagnosis.ipynb #3d80f7b2
@@ -744,8 +746,8 @@ def _evidence_section(run, images, model, pred, n):
     rows = worst_samples(run.probs, run.targets, run.ids, n, pred=pred).index
     for i, image in zip(rows, find_images(images, run.ids[rows])):
         found = find_evidence(model, image, int(false[i].argmax()))
-        alt = f'{run.ids[i]}, in the data: {_names(run.targets[i])}; the model saw {found}'
-        shown.append(_Html(f'<figure>{_figure(show_evidence(image, found), alt, "jpeg")}<figcaption>in the data: <b>{escape(_names(run.targets[i]))}</b>'
+        alt = f'{run.ids[i]}, in the data: {label_names(run.targets[i])}; the model saw {found}'
+        shown.append(_Html(f'<figure>{_figure(show_evidence(image, found), alt, "jpeg")}<figcaption>in the data: <b>{escape(label_names(run.targets[i]))}</b>'
                            f'<br>the model saw: {escape(str(found))}<br><small>{escape(run.ids[i])}</small></figcaption></figure>'))
     return [_p('For the worst images: where the model saw the likeliest class that is not in the data. It looks at five crops of each image '
                'and believes the one in which a class is likeliest; that one is drawn in bold. Right: where in this crop it saw the '

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from .core import CLASSES, atomic_path, check_name, check_same_length
-from .diagnosis import Section, find_images, picture_cards
-from .images import class_names, show_grid
+from .diagnosis import Section, find_images, label_names, picture_cards
+from .images import show_grid
 from .metrics import check_probs
 
 # %% ../nbs/16a_label_errors.ipynb #95df84dd
@@ -118,10 +118,6 @@ def _of_cluster(i, changes, clusters, targets, ids):
     return [f"near-duplicate {', '.join(ids[twins][:3])} is labelled otherwise"] if len(twins) else []
 
 # %% ../nbs/16a_label_errors.ipynb #770c5bbe
-def _names(row):
-    "The classes of a row of zeros and ones, in words"
-    return class_names(np.flatnonzero(row)) if np.any(row) else 'nothing'
-
 def _common(suggested, targets):
     "How many images have just this label set, in words"
     n = int((targets == suggested).all(1).sum())
@@ -154,8 +150,8 @@ def _suggestion(i, change, score, suspected, probs, targets, ids, own, groups, c
     why = ['the model sees ' + ', '.join(_sees(i, k, probs, targets) for k in changes)]
     if groups is not None: why += _of_group(i, changes, own, groups, targets)
     if clusters is not None: why += _of_cluster(i, changes, clusters, targets, ids)
-    return dict(Id=ids[i], given=_names(targets[i]), suggested=_names(suggested), add=_names(suggested & ~targets[i]),
-                remove=_names(targets[i] & ~suggested), why='; '.join([*why, _common(suggested, targets)]), cleanlab=bool(suspected), score=score)
+    return dict(Id=ids[i], given=label_names(targets[i]), suggested=label_names(suggested), add=label_names(suggested & ~targets[i]),
+                remove=label_names(targets[i] & ~suggested), why='; '.join([*why, _common(suggested, targets)]), cleanlab=bool(suspected), score=score)
 
 # %% ../nbs/16a_label_errors.ipynb #e25ad515
 def show_review(

@@ -6,8 +6,8 @@
 __all__ = ['RARE', 'FEW_GROUPS', 'LEAST_ERROR', 'check_probs', 'class_counts', 'class_f1', 'macro_f1', 'present_macro_f1',
            'macro_f1_common', 'micro_f1', 'samples_f1', 'macro_f1_ci', 'class_f1_ci', 'average_precision',
            'macro_average_precision', 'micro_average_precision', 'macro_average_precision_ci',
-           'label_ranking_average_precision', 'coverage_error', 'ranking_loss', 'per_class', 'PairedComparison',
-           'compare_runs', 'score_table']
+           'label_ranking_average_precision', 'coverage_error', 'ranking_loss', 'class_labels', 'per_class',
+           'PairedComparison', 'compare_runs', 'score_table']
 
 # %% ../nbs/01_metrics.ipynb #5d4c94bb
 import math, warnings
@@ -383,6 +383,12 @@ def ranking_loss(
     return float(_image_loss(*_check_ranking(probs, targets)).mean())
 
 # %% ../nbs/01_metrics.ipynb #eefd9dcb
+def class_labels(
+    n_classes:int # number of classes
+) -> list[str]: # the names in `CLASSES` if there are 28, else 'class 0', 'class 1', ...
+    "What to call the classes in a table"
+    return list(CLASSES) if n_classes == N_CLASSES else [f'class {k}' for k in range(n_classes)]
+
 def per_class(
     pred:np.ndarray, # bool (N, C), decisions
     targets:np.ndarray, # (N, C), 0 or 1
@@ -394,7 +400,7 @@ def per_class(
     "How each class fares"
     found, called, there = class_counts(pred, targets)
     if groups is not None and level is None: raise ValueError('groups are for the interval of F1: give its level too, such as level=0.95')
-    if names is None: names = CLASSES if len(there) == N_CLASSES else [f'class {k}' for k in range(len(there))]
+    names = class_labels(len(there)) if names is None else names
     check_same_length(names=names, classes=there)
     table = pd.DataFrame({'class': list(names), 'support': there, 'predicted': called,
                           'precision': found / np.maximum(called, 1), 'recall': found / np.maximum(there, 1), 'f1': _f1(found, called + there)})

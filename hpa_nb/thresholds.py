@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from .core import CLASSES, N_CLASSES, check_name, check_same_length
-from .metrics import RARE, check_probs, class_counts, class_f1, macro_f1, macro_f1_ci
+from .core import check_name, check_same_length
+from .metrics import RARE, check_probs, class_counts, class_f1, class_labels, macro_f1, macro_f1_ci
 from .splitting import make_folds
 
 # %% ../nbs/14_thresholds.ipynb #ce746978
@@ -219,8 +219,6 @@ def _check_arguments(probs=None, targets=None, method='f1', groups=None, **optio
 fit_thresholds.check_arguments = _check_arguments  # a configuration asks before anything runs
 
 # %% ../nbs/14_thresholds.ipynb #6737cc69
-def _class_names(n_classes): return list(CLASSES) if n_classes == N_CLASSES else [f'class {k}' for k in range(n_classes)]
-
 def _note(support, called, threshold):
     "What to know about one class"
     if not support: return f'no positives: {threshold:g} kept' if threshold == NO_POSITIVES else 'no positives'
@@ -238,7 +236,7 @@ def threshold_table(
     _, called, there = class_counts(pred, targets)
     thresholds, n = np.asarray(thresholds, np.float64), len(there)
     return pd.DataFrame({
-        'class': range(n), 'name': _class_names(n),
+        'class': range(n), 'name': class_labels(n),
         'support': there, 'called': called, 'threshold': thresholds, 'f1': class_f1(pred, targets),
         'note': [_note(*o) for o in zip(there, called, thresholds)]})
 
@@ -395,7 +393,7 @@ def optimism(
 def _class_rows(name, own, nested, targets):
     "F1 of each class, apparent and nested"
     n = targets.shape[1]
-    return pd.DataFrame({'method': name, 'class': range(n), 'name': _class_names(n), 'support': targets.sum(0),
+    return pd.DataFrame({'method': name, 'class': range(n), 'name': class_labels(n), 'support': targets.sum(0),
                          'apparent': class_f1(own, targets), 'nested': class_f1(nested, targets)})
 
 # %% ../nbs/14_thresholds.ipynb #c25a5e08
