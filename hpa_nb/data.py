@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['SAMPLERS', 'read_labels', 'select_labels', 'check_fold', 'HPADataset', 'SeededSampler', 'make_loader',
-           'sample_weights', 'class_weights', 'class_balanced_weights', 'train_loader', 'valid_loader', 'test_loader']
+           'sample_weights', 'GroupSampler', 'class_weights', 'class_balanced_weights', 'train_loader', 'valid_loader',
+           'test_loader']
 
 # %% ../nbs/09_data.ipynb #d6b835f2
 import csv as csv_files
@@ -253,6 +254,42 @@ def sample_weights(
     weights[weights == 0] = weights[weights > 0].min()
     return weights / weights.sum()
 
+# %% ../nbs/09_data.ipynb #9af9db2a
+class GroupSampler(Sampler):
+    "Positions, each with the seed of its random view, in tuples of images of one group"
+    def __init__(self,
+        groups:np.ndarray, # int (n,), such as `splitting.antibody_groups` makes; -1: not known
+        per_group:int=2, # images of a tuple, 2 or more
+        seed:int=0 # any whole number from 0
+    ):
+        if isinstance(per_group, bool) or not isinstance(per_group, (int, np.integer)) or per_group < 2:
+            raise ValueError(f'per_group is {per_group!r}, but must be a whole number from 2')
+        groups = np.asarray(groups)
+        if groups.ndim != 1 or not np.issubdtype(groups.dtype, np.integer):
+            raise ValueError(f'groups must be a whole number for each image, not {groups.dtype} {groups.shape}')
+        self.per_group, self.seed, self.epoch = int(per_group), seed, 0
+        order = np.argsort(groups, kind='stable')
+        parts = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1) if len(order) else []
+        self.members = [o for o in parts if len(o) > 1 and groups[o[0]] >= 0]
+        if not self.members: raise ValueError(f'none of the {len(groups)} images shares its group with another one')
+        self.alone = np.setdiff1d(order, np.concatenate(self.members))
+
+    def set_epoch(self,
+        epoch:int # from 0
+    ):
+        "Which epoch comes next; without it, the one after the last"
+        self.epoch = epoch
+
+    def _n_tuples(self): return [-(-len(o) // self.per_group) for o in (*self.members, self.alone)]
+    def __len__(self): return sum(self._n_tuples()) * self.per_group
+
+    def __iter__(self):
+        rng = np.random.default_rng([self.seed, self.epoch])
+        self.epoch += 1
+        filled = [np.resize(rng.permutation(o), n * self.per_group) for o, n in zip((*self.members, self.alone), self._n_tuples())]
+        tuples = rng.permutation(np.concatenate(filled).reshape(-1, self.per_group))
+        yield from zip(tuples.ravel().tolist(), rng.integers(2**63, size=len(self)).tolist())
+
 # %% ../nbs/09_data.ipynb #3aa67a46
 def class_weights(
     targets:np.ndarray, # 0 or 1 (N, C)
@@ -283,7 +320,7 @@ def class_balanced_weights(
     weights = (1 - beta) / (1 - beta ** counts.clip(counts[counts > 0].min()).astype(float))
     return (weights / weights[counts > 0].mean()).astype(np.float32)
 
-# %% ../nbs/09_data.ipynb #f4668e74
+# %% ../nbs/09_data.ipynb #dd72ee38
 def _in_fold(images, targets, folds, fold):
     "Which images are in a fold, bool (N,)"
     check_same_length(images=images, targets=targets, folds=folds)
@@ -296,6 +333,16 @@ def _usable(use, images):
     check_same_length(images=images, use=use)
     return use
 
+def _order(dataset, sampler, groups, per_group, batch_size, seed):
+    "The sampler of a name, or None"
+    if sampler is None: return None
+    if sampler != 'groups': return SeededSampler(len(dataset), weights=sample_weights(dataset.targets, sampler), seed=seed)
+    if groups is None: raise ValueError("sampler 'groups' needs groups, the group of each image, such as splitting.antibody_groups makes")
+    check_same_length(images=dataset.images, groups=groups)
+    order = GroupSampler(np.asarray(groups)[dataset.rows], per_group, seed)
+    if not batch_size % per_group: return order
+    raise ValueError(f'batch_size {batch_size} is no multiple of per_group {per_group}, so batches would tear groups apart')
+
 def train_loader(
     images, # a store, or anything of which `images[i]` is uint8 (H, W, 4)
     targets:np.ndarray, # 0 or 1 (N, C)
@@ -303,16 +350,18 @@ def train_loader(
     fold:int, # the fold to leave out
     transform=None, # a function of an image, such as `augment.create_transform(crop=512)`
     batch_size:int=32, # images a batch
-    sampler:str=None, # `'sqrt'` or `'balanced'`: images of rare classes more often; None: each once
+    sampler:str=None, # `'sqrt'` or `'balanced'`: images of rare classes more often; `'groups'`: those of a group together; None: each once
     workers:int=0, # processes that load; 0: none but this one
     seed:int=0, # of the order and the random views
-    use:np.ndarray=None # bool (N,), which images may be learnt from; None: all
+    use:np.ndarray=None, # bool (N,), which images may be learnt from; None: all
+    groups:np.ndarray=None, # int (N,), the group of each image, -1 not known; of the sampler `'groups'` only
+    per_group:int=2 # images of a group that it draws together; `batch_size` is a multiple
 ) -> DataLoader: # batches: images uint8 (B, 4, H, W), targets float32 (B, C), positions int64 (B,)
     "Batches of all folds but one, in random order"
     mask = ~_in_fold(images, targets, folds, fold) & _usable(use, images)
     if not mask.any(): raise ValueError(f'fold {fold}: none of the other images may be used')
-    dataset, order = HPADataset(images, targets, mask, transform), None
-    if sampler is not None: order = SeededSampler(len(dataset), weights=sample_weights(dataset.targets, sampler), seed=seed)
+    dataset = HPADataset(images, targets, mask, transform)
+    order = _order(dataset, sampler, groups, per_group, batch_size, seed)
     return make_loader(dataset, batch_size, order is None, order, len(dataset) > batch_size, workers, seed)
 
 # %% ../nbs/09_data.ipynb #5e09d649

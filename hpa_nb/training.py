@@ -208,7 +208,7 @@ def _arrived(ahead, stream):
     for o in batch: o.record_stream(torch.cuda.current_stream())  # its memory is not reused before it was used
     return batch
 
-# %% ../nbs/12_training.ipynb #8756100f
+# %% ../nbs/12_training.ipynb #c71ec2e8
 class Loop:
     "A model, its data and its loss, and the loop that brings them together"
     def __init__(self,
@@ -278,6 +278,7 @@ class Loop:
                 self.due = True
                 self.call('before_batch')
                 self.logits = self.forward()
+                self.call('after_forward')
                 if training: self.update()
                 self.call('after_batch')
         self.call(f'after_{name}')
