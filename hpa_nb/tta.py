@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CROP_NAMES', 'D4_NAMES', 'TTA', 'DTYPES', 'REDUCTIONS', 'five_crop', 'd4', 'View', 'Views', 'turned', 'multi_scale',
-           'sliding', 'view_boxes', 'view_names', 'evaluating', 'predict_views', 'power_mean', 'reduce_views',
-           'firing_view', 'predict_tta', 'choose_reduction']
+           'sliding', 'view_boxes', 'view_names', 'evaluating', 'map_views', 'predict_views', 'power_mean',
+           'reduce_views', 'firing_view', 'predict_tta', 'choose_reduction']
 
 # %% ../nbs/13_tta.ipynb #fa930b2c
 import math
@@ -235,9 +235,9 @@ def _fill_up(x, n):
     filled = torch.cat([x, x[-1:].expand(n - len(x), *x.shape[1:])]) if len(x) < n else x
     return filled.contiguous(), len(x)
 
-# %% ../nbs/13_tta.ipynb #e5fdc0c2
-def _logits(model, x):
-    "Float32 logits of some crops; raises `ValueError` unless there is a row for each"
+# %% ../nbs/13_tta.ipynb #e0a8d88f
+def _answers(model, x):
+    "What the model gives for some crops, float32; raises `ValueError` unless there is a row for each"
     res = model(x)
     if not torch.is_tensor(res) or res.ndim != 2 or len(res) != len(x):
         got = tuple(res.shape) if torch.is_tensor(res) else type(res).__name__
@@ -256,7 +256,50 @@ def _crops(batches, tta, size, device, sizes):
         x = x.to(device, non_blocking=True)
         for view in views: yield _cut(x, view, side)
 
-# %% ../nbs/13_tta.ipynb #45144438
+# %% ../nbs/13_tta.ipynb #7d5de258
+def map_views(
+    model:nn.Module, # uint8 or float (B, 4, H, W) to (B, K): logits, embeddings, or both beside one another
+    loader:Iterable, # batches of images, or tuples that begin with images
+    tta:str|Views='five_crop', # a name in `TTA`, or views
+    size:int|None=None, # side of the crops in pixels; default: `model.crop_size`, else 2/3 of the shorter side
+    device=None, # where to compute; default: where the model is
+    batch_size:int|None=None, # crops that the model sees at once; default: as many as the first batch has images
+    mixed_precision:str='auto', # `'bf16'`, `'fp16'`, `'no'`; `'auto'`: bf16 where the GPU has it
+    compile:bool=False, # whether `torch.compile` makes the model faster, after a minute or more; on a GPU only
+    after:Callable|None=None, # what becomes of the answers about some crops, float32 (B, K), such as `torch.sigmoid`
+    gather:Callable|None=None # what becomes of the views of a batch, float32 (B, views, K); its first axis stays
+) -> np.ndarray: # float32 (N, views, K), or what `gather` made of it, in the order of the loader
+    "What the model gives for each view of each image, in one pass through it"
+    if size is None and _views(tta).crops: size = getattr(model, 'crop_size', None)
+    if batch_size is not None and batch_size < 1: raise ValueError(f'batch_size must be 1 or more, not {batch_size}')
+    name, sizes = tta if isinstance(tta, str) else 'views', []
+    after, gather = after or _same, gather or _same
+    with evaluating(model, device, mixed_precision) as device, tqdm(loader, desc=f'predict ({name})', leave=False, disable=None) as bar:
+        network = torch.compile(model, dynamic=False) if compile and device.type == 'cuda' else model
+        answers = (after(_answers(network, x)[:n]) for x, n in _chunks(_crops(bar, tta, size, device, sizes), batch_size))
+        res = [gather(o) for o in _by_batch(answers, sizes)]
+        if not res: raise ValueError('the loader gave no batch, so there is nothing to predict')
+        return _without_nan(torch.cat(res).cpu().numpy())
+
+def _same(x): return x
+
+def _by_batch(answers, sizes):
+    "Answers, view by view of each batch, as one tensor (B, views, K) a batch; `sizes` grows while they come"
+    held, batch = [], 0
+    for part in answers:
+        held.append(part)
+        while batch < len(sizes) and sum(map(len, held)) >= math.prod(sizes[batch]):
+            rows, n = torch.cat(held), math.prod(sizes[batch])
+            yield rows[:n].unflatten(0, sizes[batch]).transpose(0, 1)
+            held, batch = [rows[n:]], batch + 1
+
+def _without_nan(res):
+    "The same array; raises `ValueError` where the model gave NaN"
+    if bad := np.flatnonzero(np.isnan(res.reshape(len(res), -1)).any(1)).tolist():
+        raise ValueError(f'the model gives NaN for {len(bad)} of {len(res)} images, the first in row {bad[0]} of the loader')
+    return res
+
+# %% ../nbs/13_tta.ipynb #2b688652
 def predict_views(
     model:nn.Module, # uint8 or float (B, 4, H, W) to logits (B, C)
     loader:Iterable, # batches of images, or tuples that begin with images
@@ -268,22 +311,7 @@ def predict_views(
     compile:bool=False # whether `torch.compile` makes the model faster, after a minute or more; on a GPU only
 ) -> np.ndarray: # float32 (N, views, C), probabilities, in the order of the loader
     "What the model thinks of each view of each image"
-    if size is None and _views(tta).crops: size = getattr(model, 'crop_size', None)
-    if batch_size is not None and batch_size < 1: raise ValueError(f'batch_size must be 1 or more, not {batch_size}')
-    name, sizes, res = tta if isinstance(tta, str) else 'views', [], []
-    with evaluating(model, device, mixed_precision) as device, tqdm(loader, desc=f'predict ({name})', leave=False, disable=None) as bar:
-        network = torch.compile(model, dynamic=False) if compile and device.type == 'cuda' else model
-        for x, n in _chunks(_crops(bar, tta, size, device, sizes), batch_size): res.append(_logits(network, x)[:n].sigmoid())
-    return _by_image(res, sizes)
-
-def _by_image(res, sizes):
-    "Answers, view by view of each batch, as one array (N, views, C); raises `ValueError` for none, and where the model gave NaN"
-    if not res: raise ValueError('the loader gave no batch, so there is nothing to predict')
-    batches = torch.cat(res).cpu().split([v * n for v, n in sizes])
-    res = torch.cat([o.unflatten(0, size).transpose(0, 1) for o, size in zip(batches, sizes)]).numpy()
-    if bad := np.flatnonzero(np.isnan(res).any((1, 2))).tolist():
-        raise ValueError(f'the model gives NaN for {len(bad)} of {len(res)} images, the first in row {bad[0]} of the loader')
-    return res
+    return map_views(model, loader, tta, size, device, batch_size, mixed_precision, compile, torch.sigmoid)
 
 # %% ../nbs/13_tta.ipynb #860bbd11
 def power_mean(
@@ -334,7 +362,7 @@ def firing_view(
     "The view in which each class is likeliest"
     return probs.argmax(1)
 
-# %% ../nbs/13_tta.ipynb #7010e0ab
+# %% ../nbs/13_tta.ipynb #bd317248
 def predict_tta(
     model:nn.Module, # uint8 or float (B, 4, H, W) to logits (B, C)
     loader:Iterable, # batches of images, or tuples that begin with images
@@ -356,7 +384,7 @@ def _check_arguments(tta='five_crop', reduce='max', **others):
     _views(tta)
     _reductions(reduce)
 
-for _f in (predict_views, reduce_views, predict_tta): _f.check_arguments = _check_arguments  # a configuration asks before anything runs
+for _f in (map_views, predict_views, reduce_views, predict_tta): _f.check_arguments = _check_arguments  # a configuration asks before anything runs
 
 # %% ../nbs/13_tta.ipynb #2e190860
 def _support(targets, groups):
