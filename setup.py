@@ -1,4 +1,4 @@
-"Install hpa_nb as settings.ini describes it; extras: `dev` (notebooks, tests), `kaggle` (download), `bench` (peers to compare with)."
+"Install hpa_nb as settings.ini describes it; extras as listed below."
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -15,7 +15,8 @@ setup(
     long_description=(here/'README.md').read_text(encoding='utf-8'), long_description_content_type='text/markdown',
     packages=find_packages(include=['hpa_nb', 'hpa_nb.*']), package_data={'hpa_nb': ['configs/*.yml']},
     python_requires=f">={cfg['min_python']}", install_requires=cfg['requirements'].split(),
-    extras_require={o: cfg[f'{o}_requirements'].split() for o in ('dev', 'kaggle', 'bench')},
+    extras_require={o: cfg[f'{o}_requirements'].split() for o in ('dev', 'kaggle', 'retrieval', 'export', 'h5ad', 'bench', 'docs')},
+    entry_points={'console_scripts': cfg['console_scripts'].split()},
     classifiers=['Development Status :: 3 - Alpha', 'Intended Audience :: Science/Research',
                  'Programming Language :: Python :: 3.11', 'Programming Language :: Python :: 3.12',
                  'Topic :: Scientific/Engineering :: Bio-Informatics'])

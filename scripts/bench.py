@@ -6,6 +6,8 @@
   python scripts/bench.py split --labels DIR folds; DIR holds real label tables (Id,Target), else one is made up
   python scripts/bench.py train              the parts of a training, and the whole from disk
   python scripts/bench.py learn --work DIR   does it learn? DIR keeps what is trained, so that another call goes on
+  python scripts/bench.py retrieve           the nearest images by their embeddings
+  python scripts/bench.py predict            one's own images, from files to a table
   python scripts/bench.py dedup --json FILE  the rows in a file as well
 
 Peers that are not needed otherwise: pip install 'hpa_nb[bench]'. Needs neither Jupyter nor nbdev.
@@ -614,10 +616,149 @@ def learn(args):
         yield from judged(f'{OURS}, seed 0', f'the same with {name}', decisions(found[:1]), other, found[:1], each=False)
 
 
+# ---------------------------------------------------------------------------------------------- inference
+
+def random_predictor(backbone, crop, size):
+    "A predictor with the weights that chance gives"
+    import torch
+    from hpa_nb.core import CLASSES
+    from hpa_nb.model import create_model
+    from hpa_nb.predictor import Predictor
+    torch.manual_seed(0)
+    model = create_model(backbone, pretrained=False, crop_size=crop)
+    return Predictor(model, CLASSES, np.full(28, .5), size=size, tta='five_crop', reduce='max')
+
+
+def one_by_one(folder, ids, model):
+    "Image after image: four PNGs, five crops, float32"
+    import cv2, torch
+    from hpa_nb.core import CHANNELS
+    from hpa_nb.tta import five_crop
+    for name in ids:
+        planes = [cv2.imread(str(folder/f'{name}_{c}.png'), cv2.IMREAD_UNCHANGED) for c in CHANNELS]
+        x = torch.from_numpy(np.stack(planes)).float().to(device())[None] / 255
+        with torch.inference_mode(): model(five_crop(x, model.crop_size)[0]).sigmoid().amax(0).cpu()
+
+
+@bench
+def predict(args):
+    "One's own images: from files to a table, and crops through the model"
+    gpu = device().type == 'cuda'
+    for backbone, n, size in [('densenet121', 2000, 512)] if gpu else [('test_resnet', 24 if args.quick else 96, 512), ('densenet121', 8, 256)]:
+        with TemporaryDirectory() as tmp: yield from from_files(Path(tmp), backbone, n, size)
+        yield from crops(random_predictor(backbone, size * 7 // 8, size), 256 if gpu else 8, size)
+
+
+def from_files(tmp, backbone, n, size):
+    from hpa_nb.inference import predict_fields
+    predictor, ids, runs = random_predictor(backbone, size * 7 // 8, size), draw_files(tmp/'files', n, size, 'png', '{}'.format), count()
+    model = random_predictor(backbone, size * 7 // 8, size).model.to(device())
+    def ours(): finish(predict_fields(tmp/'files', predictor, tmp/f'table_{next(runs)}.csv'))
+    yield (f'fields of {size} px, four PNGs each, to a table: {backbone}', n / seconds(ours, 2),
+           n / seconds(lambda: one_by_one(tmp/'files', ids, model), 2), 'one by one, float32', 'fields/s')
+
+
+def crops(predictor, n, size):
+    images, crop = np.random.default_rng(0).integers(0, 256, (n, size, size, 4), np.uint8), predictor.model.crop_size
+    name = f"crops of {crop} px: {predictor.model.config['backbone']}"
+    ours = 5 * n / seconds(lambda: predictor.predict(images, device=device(), batch_size=min(256, 5 * n), compile=device().type == 'cuda'), 2)
+    if device().type == 'cuda' or not installed('onnxruntime'): yield name, ours, None, '', 'crops/s'; return
+    from hpa_nb.export import OnnxModel, export_onnx
+    with TemporaryDirectory() as tmp:
+        export_onnx(predictor, Path(tmp)/'model.onnx')
+        runner, x = OnnxModel(Path(tmp)/'model.onnx'), np.ascontiguousarray(images[:, :crop, :crop].transpose(0, 3, 1, 2))
+        yield name, ours, n / seconds(lambda: runner(x), 2), 'ONNX Runtime, views not counted', 'crops/s'
+
+
+# ---------------------------------------------------------------------------------------------- retrieval
+
+def planted_embeddings(n, d=512, seed=0):
+    "Made-up embeddings: a direction of each of n / 20 antibodies, near that of one of 40 places in the cell, and noise"
+    rng = np.random.default_rng(seed)
+    def directions(m): return rng.standard_normal((m, d), np.float32) / d ** .5
+    antibodies = directions(40)[rng.integers(40, size=n // 20)] + .7 * directions(n // 20)
+    res = antibodies[rng.integers(len(antibodies), size=n)]
+    for i in range(0, n, 50_000): res[i:i + 50_000] += .8 * directions(len(res[i:i + 50_000]))
+    return res
+
+
+def nearest_by_faiss(embeddings, k):
+    "Positions of the nearest others, by faiss's exhaustive search; the image itself, usually first, is not taken out"
+    import faiss
+    index = faiss.IndexFlatIP(embeddings.shape[1])
+    index.add(embeddings)
+    return index.search(embeddings, k)[1]
+
+
+@bench
+def retrieve(args):
+    "The nearest ten of images by their embeddings (made-up ones of 512 numbers)"
+    n, many = (20_000, 100_000) if args.quick else (100_000, 1_000_000)
+    yield from exact_search(n)
+    yield from approximate_search(many)
+    yield from scores_of_retrieval(10_000)
+
+
+def exact_search(n, k=10):
+    from hpa_nb.retrieval import Neighbours, unit_rows
+    embeddings = unit_rows(planted_embeddings(n))
+    found, name = Neighbours(embeddings), f'the nearest {k} of {n:,} images, of all of them'
+    ours = seconds(lambda: found.within(k), 1)
+    theirs = None
+    if installed('faiss'):
+        theirs = seconds(lambda: nearest_by_faiss(embeddings, k + 1), 1)
+        rows = np.random.default_rng(0).choice(n, 500, replace=False)
+        check_neighbours(embeddings, rows, found.within(k, rows=rows).positions)
+    yield name, ours, theirs, 'faiss, exhaustive', 's'
+    from sklearn.neighbors import NearestNeighbors
+    few = embeddings[:10_000]
+    def sklearn(): NearestNeighbors(n_neighbors=k + 1, metric='cosine', algorithm='brute', n_jobs=-1).fit(few).kneighbors(few)
+    yield f'the nearest {k} of 10,000', seconds(lambda: Neighbours(few).within(k)), seconds(sklearn, 1), 'scikit-learn, brute', 's'
+
+
+def check_neighbours(embeddings, rows, positions):
+    "Stop unless the cosines of what was found are the largest that there are"
+    cosine = embeddings[rows].astype(np.float64) @ embeddings.T
+    cosine[np.arange(len(rows)), rows] = -2
+    best = -np.sort(-cosine, axis=1)[:, :positions.shape[1]]
+    if not np.allclose(np.take_along_axis(cosine, positions, 1), best, atol=1e-6): sys.exit('the neighbours found are not the nearest ones')
+
+
+def approximate_search(n, k=10, n_queries=1000):
+    from hpa_nb.retrieval import Neighbours
+    embeddings = planted_embeddings(n)
+    rows = np.random.default_rng(1).choice(n, n_queries, replace=False)
+    if not installed('faiss'): return
+    exact = Neighbours(embeddings)
+    slow, best = seconds(lambda: exact.within(k, rows=rows), 1), exact.within(k, rows=rows).positions
+    start = time.perf_counter()
+    near = Neighbours(embeddings, exact=False)
+    built = time.perf_counter() - start
+    found = near.within(k, rows=rows).positions
+    yield f'an index of {n:,} images', built, None, '', 's'
+    yield (f'the nearest {k} of one image among {n:,}, approximate', seconds(lambda: near.within(k, rows=rows)) / n_queries * 1e3,
+           slow / n_queries * 1e3, 'ours, exact', 'ms')
+    yield 'share of them that it finds', np.mean([len(np.intersect1d(a, b)) / k for a, b in zip(found, best)]), 1, 'ours, exact', 'recall'
+
+
+def scores_of_retrieval(n):
+    "Mean average precision at R, beside pytorch-metric-learning, which ranks with faiss"
+    if not installed('pytorch_metric_learning') or not installed('faiss'): return
+    import torch
+    from hpa_nb.retrieval import query_scores
+    from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
+    embeddings, antibody = planted_embeddings(n), np.random.default_rng(0).integers(n // 20, size=n)
+    theirs = AccuracyCalculator(include=('mean_average_precision_at_r',), k='max_bin_count')
+    x, y = torch.nn.functional.normalize(torch.from_numpy(embeddings)), torch.from_numpy(antibody)
+    def peer(): return theirs.get_accuracy(x, y)['mean_average_precision_at_r']
+    if abs(query_scores(embeddings, antibody)['MAP@R'].mean() - peer()) > 1e-4: sys.exit('the two differ on MAP@R')
+    yield f'recall and mean average precision of {n:,} queries', seconds(lambda: query_scores(embeddings, antibody), 1), seconds(peer, 1), 'pytorch-metric-learning, MAP@R', 's'
+
+
 # ---------------------------------------------------------------------------------------------- the command
 
 def show(row):
-    ratio, rate = ' ' * 9, row['unit'].endswith('/s') or row['unit'] in ('F1', 'AP')  # more is better
+    ratio, rate = ' ' * 9, row['unit'].endswith('/s') or row['unit'] in ('F1', 'AP', 'recall')  # more is better
     if row['peer'] and row['ours']: ratio = f"{row['ours'] / row['peer'] if rate else row['peer'] / row['ours']:8.2f}x"
     peer = f'{row["peer"]:12,.3f}  {row["peer_name"]}' if row['peer'] is not None else ''
     print(f'{row["what"]:74} {row["ours"]:12,.3f} {row["unit"]:8} {ratio} {peer}'.rstrip(), flush=True)
@@ -634,7 +775,7 @@ def main():
     args = parser.parse_args()
     rows, found, where = [], BENCHES[args.name](args), DEVICE
     if found is None: return  # a part of a bench, in a process of its own
-    if args.name in ('train', 'learn') and device().type == 'cuda':
+    if args.name in ('train', 'learn', 'predict', 'retrieve') and device().type == 'cuda':
         import torch
         where = f'{torch.cuda.get_device_name()}, {DEVICE}'
     print(f'{BENCHES[args.name].__doc__}, on {where}; ratio: how many times better than the peer')

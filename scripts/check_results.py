@@ -1,5 +1,5 @@
 "Check that the results folder of a fold is complete and that its numbers agree with each other, with pandas and scikit-learn only."
-import argparse, pickle, sys
+import argparse, json, pickle, sys
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +42,11 @@ def check(folder):
     thresholds = pickle.loads((folder/'thresholds.p').read_bytes())
     assert table['class'].tolist() == list(range(CLASSES)) and np.allclose(table.threshold, thresholds, atol=0, rtol=0)
     yield 'thresholds.csv and thresholds.p agree'
+
+    config, kept = json.loads((folder/'model'/'config.json').read_text()), {o.name for o in (folder/'model').iterdir()}
+    assert kept >= {'model.safetensors', 'reference.safetensors', 'README.md'} and len(config['classes']) == CLASSES, kept
+    assert np.array_equal(config['thresholds'], np.clip(thresholds, -1, 2))
+    yield f'model/: {len(kept)} files, with the same thresholds'
 
     scores = pd.read_csv(folder/'scores.csv').set_index('decision')
     for name, pred in [('probability above 0.5', probs > .5), ('thresholds, fitted and judged on the same images', decide(probs, thresholds))]:
