@@ -117,8 +117,8 @@ def check_name(
     "Raise `ValueError` that suggests the nearest name unless there is one like `name`"
     names = list(names)
     if name in names: return
-    near = difflib.get_close_matches(str(name), names, 1, 0)[0]
-    raise ValueError(f"unknown {what} {name!r}, did you mean {near!r}? There are {', '.join(names)}")
+    near = difflib.get_close_matches(str(name), map(str, names), 1, 0)[0]
+    raise ValueError(f"unknown {what} {name!r}, did you mean {near!r}? There are {', '.join(map(str, names))}")
 
 # %% ../nbs/00_core.ipynb #ccdff47b
 def resolve_path(

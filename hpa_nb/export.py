@@ -53,7 +53,8 @@ def _plain_copy(model):
     plain.is_channels_last = False
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        level, quiet = logging.root.manager.disable, logging.disable(logging.WARNING)
+        level = logging.root.manager.disable
+        logging.disable(logging.WARNING)
         try: yield _Exported(plain).eval()
         finally: logging.disable(level)
 

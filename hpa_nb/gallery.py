@@ -16,11 +16,11 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import pandas as pd
 
-from .core import CLASSES, N_CLASSES, atomic_path, check_name, check_same_length
+from .core import N_CLASSES, atomic_path, check_name, check_same_length
 from .diagnosis import find_images
 from .images import STAINS, _key, resize, to_rgb
+from .metrics import class_labels
 from .retrieval import Near, unit_rows
 
 # %% ../nbs/17a_gallery.ipynb #f97b024c
@@ -39,7 +39,7 @@ class Entry(NamedTuple):
 
 AGREEMENT = {'same labels': '#15803d', 'some in common': '#b45309', 'none in common': '#6b7280', '': '#6b7280'}
 
-def _words(row): return tuple((CLASSES if len(row) == N_CLASSES else [f'class {k}' for k in range(len(row))])[k] for k in np.flatnonzero(row))
+def _words(row): return tuple(class_labels(len(row))[k] for k in np.flatnonzero(row))
 
 def _agreement(own, other):
     "How two label sets, (C,) each, agree"
@@ -472,7 +472,7 @@ def map_page(
     "An interactive map as one self-contained page"
     check_name('method', method, _CAUTION)
     points, ids, targets = _check_map(points, ids, targets)
-    names = list(CLASSES) if targets.shape[1] == N_CLASSES else [f'class {k}' for k in range(targets.shape[1])]
+    names = class_labels(targets.shape[1])
     def page(data):
         return _page(title, MAP_STYLE, _map_body(title, _CAUTION[method], len(ids), _class_menu(targets, names)), MAP_SCRIPT,
                      f'<script type="application/json" id="data">{json.dumps(data, separators=(",", ":")).replace("<", chr(92) + "u003c")}</script>')
@@ -549,7 +549,7 @@ def show_map(
 ): # matplotlib Figure
     "The map in a notebook: a picture of it, and an interactive page in a frame"
     places, names_of, labels = _check_map(points, ids, targets)
-    names = CLASSES if labels.shape[1] == N_CLASSES else [f'class {k}' for k in range(labels.shape[1])]
+    names = class_labels(labels.shape[1])
     if classes is None: classes = [k for k in np.argsort(-labels.sum(0), kind='stable')[:len(COLOURS)] if labels[:, k].any()]
     if len(classes) > len(COLOURS): raise ValueError(f'{len(classes)} classes cannot be told apart; mark {len(COLOURS)} at most')
     if bad := [k for k in classes if not 0 <= k < len(names)]: raise ValueError(f'class {bad[0]}: there are classes 0 to {len(names) - 1}')

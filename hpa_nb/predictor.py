@@ -9,7 +9,7 @@ __all__ = ['K', 'FORMAT', 'VERSION', 'LARGEST', 'TIMM_OWN', 'REFERENCE_RULES', '
 
 # %% ../nbs/18b_predictor.ipynb #26020cf5
 import inspect, json, math, os, re, shutil, tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path

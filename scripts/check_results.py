@@ -38,7 +38,7 @@ def check(folder):
     assert oof.Id.is_unique and ((probs >= 0) & (probs <= 1)).all() and np.isin(y, (0, 1)).all()
     yield f'oof.parquet: {len(oof)} held-out images, each once'
 
-    table = pd.read_csv(folder/'thresholds.csv').sort_values('class')
+    table = pd.read_csv(folder/'thresholds.csv', float_precision='round_trip').sort_values('class')
     thresholds = pickle.loads((folder/'thresholds.p').read_bytes())
     assert table['class'].tolist() == list(range(CLASSES)) and np.allclose(table.threshold, thresholds, atol=0, rtol=0)
     yield 'thresholds.csv and thresholds.p agree'
