@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['MISSING', 'MAX_PENDING', 'TEXTS', 'VERSION', 'GALLERY', 'MAX_GALLERY', 'SUFFIXES', 'BLOCK', 'EXAMPLES', 'parse_crops',
-           'table_columns', 'fingerprint', 'overlay', 'overlay_name', 'write_gallery', 'predict_fields', 'read_table',
-           'main']
+           'table_columns', 'fingerprint', 'overlay', 'overlay_name', 'write_gallery', 'cpu_batch', 'predict_fields',
+           'read_table', 'main']
 
 # %% ../nbs/19_inference.ipynb #e60b719b
 import argparse, hashlib, json, os, re, shutil, sys, warnings
@@ -513,6 +513,12 @@ def _reading(predictor, fields, bits, **options):
     return _Reading(predictor.size, predictor.pixel_size, predictor.model.crop_size, bits, dropout=predictor.channel_dropout > 0, **options)
 
 # %% ../nbs/19_inference.ipynb #319bafc9
+def cpu_batch(
+    crop:int # side of the crops, pixels
+) -> int: # 2 to 16
+    "How many crops a CPU takes at once: no more than stay near its caches"
+    return min(16, max(2, 2**18 // crop**2))
+
 def predict_fields(
     source:str|Path|pd.DataFrame, # a folder, a CSV file of paths, one TIFF, or a table of `find_fields`
     predictor, # a `Predictor`, a `PredictorEnsemble`, or the folder of one
@@ -529,7 +535,7 @@ def predict_fields(
     embeddings:str|Path|None=None, # file for a row of numbers a field, .parquet or .h5ad
     gallery:str|Path|None=None, # HTML file
     device=None, # where to compute; None: the GPU, where there is one
-    batch_size:int|None=None, # crops that the model sees at once; None: 256 on a GPU, else 16
+    batch_size:int|None=None, # crops that the model sees at once; None: 256 on a GPU, else what `cpu_batch` says
     mixed_precision:str='auto', # `'bf16'`, `'fp16'`, `'no'`; `'auto'`: bf16 where the GPU has it
     compile:bool=False, # whether `torch.compile` makes the model faster, after a minute or more; on a GPU only
     workers:int|None=None # threads that read; None: one for each CPU
@@ -540,7 +546,8 @@ def predict_fields(
     fields = _find(source, pattern, channels, workers)
     how = _reading(predictor, fields, bits, project=project, pixel_size=pixel_size, fit=fit, missing=missing)
     device = str(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
-    options = dict(device=device, batch_size=batch_size or (16 if device == 'cpu' else 256), mixed_precision=mixed_precision, compile=compile)
+    batch_size = batch_size or (cpu_batch(predictor.model.crop_size or predictor.size) if device == 'cpu' else 256)
+    options = dict(device=device, batch_size=batch_size, mixed_precision=mixed_precision, compile=compile)
     job = _Job(predictor, how, options, workers, None if overlays is None else Path(overlays), GALLERY if gallery is not None else 0)
     return _run(job, fields, files)
 

@@ -659,9 +659,11 @@ def from_files(tmp, backbone, n, size):
 
 
 def crops(predictor, n, size):
+    from hpa_nb.inference import cpu_batch
     images, crop = np.random.default_rng(0).integers(0, 256, (n, size, size, 4), np.uint8), predictor.model.crop_size
     name = f"crops of {crop} px: {predictor.model.config['backbone']}"
-    ours = 5 * n / seconds(lambda: predictor.predict(images, device=device(), batch_size=min(256, 5 * n), compile=device().type == 'cuda'), 2)
+    ours = 5 * n / seconds(lambda: predictor.predict(images, device=device(), batch_size=256 if device().type == 'cuda' else cpu_batch(crop),
+                                                compile=device().type == 'cuda'), 2)
     if device().type == 'cuda' or not installed('onnxruntime'): yield name, ours, None, '', 'crops/s'; return
     from hpa_nb.export import OnnxModel, export_onnx
     with TemporaryDirectory() as tmp:
