@@ -60,6 +60,15 @@ def _defined(source):
     return [o.name for o in ast.parse(source).body if isinstance(o, (ast.FunctionDef, ast.ClassDef)) and o.name[0] != '_']
 
 
+def _without_local_links(outputs):
+    "Outputs whose links into `results/`, which only the machine that ran them has, are plain words"
+    def plain(text): return re.sub(r'\[([^\]]*)\]\((?:\.\./)*results/[^)]*\)', r'\1', text)
+    def clean(output):
+        text = output.get('data', {}).get('text/markdown')
+        return output if text is None else output | {'data': output['data'] | {'text/markdown': plain(''.join(text))}}
+    return [clean(o) for o in outputs]
+
+
 def prepare(nb, module):
     "The notebook as the site shows it: directives and hidden cells left out, a place to link to before each definition"
     res = []
@@ -74,7 +83,7 @@ def prepare(nb, module):
             if names := _defined(source) if tags[:1] == ['exported'] else []:
                 places = ''.join(f'<div class="symbol" id="{module}.{o}"></div>' for o in names)
                 res.append(dict(cell_type='markdown', id=f'symbol-{len(res)}', metadata={}, source=places))
-            cell = cell | dict(source=source, metadata=cell['metadata'] | {'tags': tags})
+            cell = cell | dict(source=source, outputs=_without_local_links(cell['outputs']), metadata=cell['metadata'] | {'tags': tags})
         res.append(cell)
     return nb | {'cells': res}
 
