@@ -933,6 +933,6 @@ def main(
     except ConfigError as e: parser.exit(2, f'{e}\n')
     except KeyboardInterrupt: parser.exit(130, 'stopped\n')
     except (ValueError, OSError) as e:
-        if args.traceback: raise
+        if getattr(args, 'traceback', False): raise  # `list` has no such option
         parser.exit(1, f'{message_of(e)}\n')
     if code: parser.exit(code)
