@@ -21,8 +21,8 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from .core import CHANNELS, check_name
-from .images import (KAGGLE_SIZE, SHARPEN, SHARPENING, SOURCES, SUFFIXES, TIFF_TYPES, _check_folder, _plane_faults, _read, check_image,
-                           image_source, prepare, scan_folder)
+from .images import (KAGGLE_SIZE, SOURCES, SUFFIXES, TIFF_TYPES, _check_folder, _plane_faults, _read, check_image,
+                           image_source, prepare, scan_folder, sharpen)
 
 # %% ../nbs/02a_fields.ipynb #6dbdcfae
 WORDS = {  # what channels are called after their colour, structure or stain
@@ -557,16 +557,10 @@ def to_training_scale(
     shape = training_shape(check_image(image).shape[:2], size, pixel_size, own_pixel_size)
     if shape == (size, size) and image.shape[0] == image.shape[1]: return prepare(image, size, source)
     if source == 'hpav18' and min(shape) <= KAGGLE_SIZE < max(image.shape[:2]):
-        image = _sharpen(_resize(image, training_shape(image.shape[:2], max(KAGGLE_SIZE, min(shape)))))
+        image = sharpen(_resize(image, training_shape(image.shape[:2], max(KAGGLE_SIZE, min(shape)))))
     return _resize(image, shape)
 
 def _resize(image, shape):
     "An image in another shape of the same proportions"
     if image.shape[:2] == shape: return image
     return cv2.resize(image, shape[::-1], interpolation=cv2.INTER_AREA if shape[0] < image.shape[0] else cv2.INTER_LINEAR)
-
-def _sharpen(image):
-    "The filter of `images.prepare`"
-    kernel = SHARPENING * SHARPEN
-    kernel[2, 2] += 1
-    return cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REFLECT_101)

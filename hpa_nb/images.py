@@ -6,8 +6,8 @@
 __all__ = ['SUFFIXES', 'SOURCES', 'HPAV18_ID', 'TIFF_TYPES', 'FORMATS', 'REDUCED', 'PLANES', 'FAULTS', 'BLANK', 'DIM',
            'KAGGLE_SIZE', 'KINDS', 'CHECK_SIZE', 'SHARPENING', 'SHARPEN', 'STAINS', 'scan_folder', 'find_ids',
            'pick_files', 'image_files', 'image_source', 'image_sources', 'read_channel', 'Fault', 'examine',
-           'read_rgby', 'check_image', 'resize', 'write_rgby', 'check_images', 'summarize_faults', 'prepare', 'gains',
-           'to_rgb', 'show_rgby', 'class_names', 'show_channels', 'show_grid']
+           'read_rgby', 'check_image', 'resize', 'write_rgby', 'check_images', 'summarize_faults', 'sharpen', 'prepare',
+           'gains', 'to_rgb', 'show_rgby', 'class_names', 'show_channels', 'show_grid']
 
 # %% ../nbs/02_images.ipynb #74cb7450
 import io, os, re, struct, textwrap, warnings, zlib
@@ -438,6 +438,15 @@ def _sharpen_kernel():
 
 SHARPENING, SHARPEN = 2.2, _sharpen_kernel()  # fitted to Kaggle's spectra; of the finest structures, 1 + 2.2 times as much
 
+def sharpen(
+    image:np.ndarray, # uint8 (H, W, 4), as large as Kaggle's
+    amount:float=SHARPENING # of the finest structures, 1 + amount times as much
+) -> np.ndarray: # uint8 (H, W, 4)
+    "A large HPAv18 image, made smaller, as sharp as Kaggle's"
+    kernel = amount * SHARPEN
+    kernel[2, 2] += 1
+    return cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
+
 def prepare(
     image:np.ndarray, # uint8 (H, W, 4)
     size:int, # side of the new image, pixels
@@ -447,9 +456,7 @@ def prepare(
     "An image in another size, HPAv18's as sharp as Kaggle's"
     check_name('source', source, SOURCES)
     if sharpening and source == 'hpav18' and size <= KAGGLE_SIZE < max(check_image(image).shape[:2]):
-        kernel = sharpening * SHARPEN
-        kernel[2, 2] += 1
-        image = cv2.filter2D(resize(image, KAGGLE_SIZE), -1, kernel, borderType=cv2.BORDER_REFLECT_101)
+        image = sharpen(resize(image, KAGGLE_SIZE), sharpening)
     return resize(image, size)
 
 # %% ../nbs/02_images.ipynb #2e93b9cd

@@ -367,7 +367,7 @@ def _draw_all(predictor, loaded, rows, folder):
 
 # %% ../nbs/19_inference.ipynb #573d229e
 def _save_embeddings(path, paths):
-    "Write the embeddings of all parts"
+    "Write the embeddings of all parts, as `retrieval.read_embeddings` takes them: of the fields that were judged"
     if path.suffix.lower() == '.h5ad': return _save_h5ad(path, [_read_part(o) for o in paths])
     import pyarrow as pa, pyarrow.parquet as pq
     size = max(_read_part(o).embeddings.shape[1] for o in paths)
@@ -375,8 +375,9 @@ def _save_embeddings(path, paths):
     with atomic_path(path) as tmp:
         try:
             for part in map(_read_part, paths):
-                rows = part.embeddings if part.embeddings.shape[1] else np.full((len(part.table), size), np.nan, np.float32)
-                table = pa.table({'Id': part.table.Id.to_list(), **dict(zip(names, rows.T))})
+                judged = (part.table.error == '').to_numpy() & (part.embeddings.shape[1] > 0)
+                rows = part.embeddings[judged] if judged.any() else np.zeros((0, size), np.float32)
+                table = pa.table({'Id': pa.array(part.table.Id[judged].to_list(), pa.string()), **dict(zip(names, rows.T))})
                 writer = writer or pq.ParquetWriter(tmp, table.schema)
                 writer.write_table(table)
         finally:
@@ -532,7 +533,7 @@ def predict_fields(
     fit:bool=False, # whether the shorter side is brought to the size of the training images, whatever the pixel sizes
     missing:str='refuse', # `'zeros'`: judge fields without red or yellow by a model with channel dropout; `'force'`: by any model
     overlays:str|Path|None=None, # folder for a JPEG a field: where its classes were seen
-    embeddings:str|Path|None=None, # file for a row of numbers a field, .parquet or .h5ad
+    embeddings:str|Path|None=None, # file for a row of numbers a field: .parquet, those judged; .h5ad, NaN for the others
     gallery:str|Path|None=None, # HTML file
     device=None, # where to compute; None: the GPU, where there is one
     batch_size:int|None=None, # crops that the model sees at once; None: 256 on a GPU, else what `cpu_batch` says
