@@ -4,13 +4,15 @@
 
 # %% auto #0
 __all__ = ['WORDS', 'NOTHING', 'UNITS', 'PLAUSIBLE', 'MAX_ENLARGED', 'MAX_SHRUNK', 'channel_of', 'parse_channels', 'Field',
-           'find_fields', 'guess_bits', 'FieldImage', 'read_field', 'field_source', 'training_shape',
+           'field_files', 'find_fields', 'guess_bits', 'FieldImage', 'read_field', 'field_source', 'training_shape',
            'to_training_scale']
 
-# %% ../nbs/02a_fields.ipynb #4548a2c3
+# %% ../nbs/02a_fields.ipynb #909d8422
 import os, re, struct
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -87,7 +89,7 @@ def parse_channels(
     _mapping(res), _order(res)
     return res
 
-# %% ../nbs/02a_fields.ipynb #7a546294
+# %% ../nbs/02a_fields.ipynb #99d9d833
 class Field(NamedTuple):
     "Where a field's channels are"
     Id: str            # of the field
@@ -100,30 +102,73 @@ class Field(NamedTuple):
     pixel_size: float = 0. # side of a pixel in micrometres as the table of paths says; 0: see the file
     missing: str = ''  # channels that are not there, separated by blanks
     error: str = ''    # why it can't be read, as far as its name and header tell
+    series: int = 0    # number of the field in its files, if they hold several
+
+def _paths(text):
+    "The paths in a cell of the table; a file that has the separator in its name is one"
+    return [] if not text else [text] if '|' not in text or os.path.exists(text) else text.split('|')
+
+def field_files(
+    field # a row of `find_fields`
+) -> list[str]: # paths, each slice of a z-stack by itself; of an OME-TIFF that is spread over files, the one to begin with
+    "The files that a field is read from"
+    return [path for o in (*CHANNELS, 'stack') for path in _paths(getattr(field, o))]
+
+# %% ../nbs/02a_fields.ipynb #d00bfaa4
+class _File(NamedTuple):
+    "A file, and the numbers of its slice and its time point, as its name tells them"
+    path: str
+    z: int|None = None
+    t: int|None = None
 
 def _missing(channels): return ' '.join(o for o in CHANNELS if o not in channels)
 
+def _times(files, where):
+    "That files show several time points, or ''"
+    times = sorted({o.t for o in files} - {None})
+    if len(times) < 2: return ''
+    return (f'{where} is a time series of {len(times)} points ({_listed(times)}) in files of their own; keep the one that is to be looked '
+            f'at, or give a pattern whose {{id}} holds the time, if each is a field')
+
+def _listed(numbers): return ', '.join(map(str, numbers[:5])) + ', ...' * (len(numbers) > 5)
+
+def _is_repeated(files): return len(files) > 1 and (None in (z := [o.z for o in files]) or len(set(z)) < len(z))
+
+def _faults(names, where):
+    "What is wrong with the files of a field (channel -> `_File`s), as their names tell"
+    slices = {c: {o.z for o in files} for c, files in names.items()}
+    every = sorted(set().union(*slices.values()) - {None}) if any(len(o) > 1 for o in slices.values()) else []
+    yield _times(chain(*names.values()), where)
+    for c, files in names.items():
+        shown, lacking = sorted(os.path.basename(o.path) for o in files), sorted({*every} - slices[c])
+        if _is_repeated(files): yield f'{where} has its {c} channel more than once: {" and ".join(shown)}; move all but one away'
+        if lacking:
+            yield (f'{where} has the slices {_listed(every)}, but its {c} channel lacks {_listed(lacking)}; add what is missing, or keep '
+                   f'the same slices of all channels')
+        if len(files) > 1 and '|' in ''.join(o.path for o in files):
+            yield f'{where} has slices in a path with a |, which is to separate them; rename it'
+
+def _joined(files): return '|'.join(o.path for o in sorted(files, key=lambda o: (o.z or 0, o.path)))
+
+# %% ../nbs/02a_fields.ipynb #2d485662
 def _row(image_id, names, where, unknown=()):
-    "A `Field` of channel -> list of paths"
-    error = ''
-    for c, paths in names.items():
-        if len(paths) > 1:
-            error = f'{where} has its {c} channel more than once: {" and ".join(sorted(os.path.basename(o) for o in paths))}; move all but one away'
+    "A `Field` of channel -> list of `_File`"
+    error = next(filter(None, _faults(names, where)), '')
     if unknown:
         error = (f'{where} has channels {", ".join(map(repr, sorted(unknown)))}, whose names say nothing; say what they show, such as '
                  f"channels={{{sorted(unknown)[0]!r}: 'blue'}}")
-    return Field(image_id, **{c: paths[0] for c, paths in names.items() if paths}, missing=_missing(names), error=error)
+    return Field(image_id, **{c: _joined(o) for c, o in names.items()}, missing=_missing(names), error=error)
 
-# %% ../nbs/02a_fields.ipynb #6c147ca0
+# %% ../nbs/02a_fields.ipynb #5679b45b
 _NUMBER = r'(?:channel|ch|c|w)[ _-]?(?P<number>\d+)'
 
 def _regex(pattern):
     "A pattern of the user as a regular expression"
-    if pattern.count('{id}') != 1 or pattern.count('{channel}') > 1 or re.search(r'\{(?!id\}|channel\})', pattern):
-        raise ValueError(f"pattern {pattern!r} must hold {{id}} once, {{channel}} once or not at all, and nothing else in braces, such as "
-                         f"'{{id}}_{{channel}}.tif'")
-    parts = {'{id}': '(?P<id>[^/]+)', '{channel}': '(?P<channel>[^/_]+?)', '*': '[^/]*'}
-    text = ''.join(parts.get(o, re.escape(o)) for o in re.split(r'(\{id\}|\{channel\}|\*)', pattern))
+    if pattern.count('{id}') != 1 or max(map(pattern.count, ('{channel}', '{z}'))) > 1 or re.search(r'\{(?!(id|channel|z)\})', pattern):
+        raise ValueError(f"pattern {pattern!r} must hold {{id}} once, {{channel}} and {{z}} once or not at all, and nothing else in braces, "
+                         f"such as '{{id}}_{{channel}}.tif'")
+    parts = {'{id}': '(?P<id>[^/]+)', '{channel}': '(?P<channel>[^/_]+?)', '{z}': r'(?P<z>\d+)', '*': '[^/]*'}
+    text = ''.join(parts.get(o, re.escape(o)) for o in re.split(r'(\{id\}|\{channel\}|\{z\}|\*)', pattern))
     return re.compile(text + ('' if pattern.lower().endswith(SUFFIXES) else r'\.[^./]+'), re.I)
 
 def _usual(channels):
@@ -134,7 +179,39 @@ def _usual(channels):
 
 def _words(channels): return [str(o) for o in channels if not str(o).isdigit()] if isinstance(channels, Mapping) else []
 
-# %% ../nbs/02a_fields.ipynb #421ecfae
+# %% ../nbs/02a_fields.ipynb #c6c91ec9
+_MAKERS = [re.compile(o, re.I) for o in ( # Opera, Operetta (sk: the time point); CellVoyager (A: another number for each channel)
+    r'(?P<id>.*r\d+c\d+f\d+)p(?P<z>\d+)-ch(?P<number>\d+)(?:sk(?P<t>\d+))?(?:fk\d+)?(?:fl\d+)?\.[^.]+',
+    r'(?P<id>.+)_T(?P<t>\d{4})(?P<place>F\d{3,4}L\d\d)A\d\dZ(?P<z>\d\d+)C(?P<number>\d\d)\.[^.]+')]
+
+def _maker(name):
+    "The parts of a name that a maker gives, or None"
+    found = next(filter(None, (o.fullmatch(name) for o in _MAKERS)), None)
+    if found is None: return None
+    parts = found.groupdict()
+    numbers = {o: parts[o] and int(parts[o]) for o in 'zt'}
+    return {**parts, **numbers, 'id': '_'.join(filter(None, (parts['id'], parts.get('place'))))}
+
+def _without(stem, axis, wells=()):
+    "A name without the number of its slice ('z') or time point ('t'), and this number or None; the last one counts that is no well"
+    found = re.finditer(rf'(?<=[^ _.-])[ _.-]+({axis}(\d+))(?=[ _-]|\.(?!\d)|z\d|ch?\d|w\d|$)', stem, re.I)
+    found = [o for o in found if o[1] not in wells]
+    if not found: return stem, None
+    before, after = stem[:found[-1].start()], stem[found[-1].end():]
+    return before + ('_' if after and after[0].isalnum() else '') + after, int(found[-1][2])
+
+def _plain(stem, wells=()):
+    "A name without slice and time point, and these; `wells` are parts of it such as T07 that are neither"
+    stem, t = _without(stem, 't', wells)  # before z, as in t001z03
+    stem, z = _without(stem, 'z', wells)
+    return stem, z, t
+
+def _wells(name, names):
+    "The parts of a name that are wells in row T or Z of a plate: another file differs in this letter alone, and has B07 for T07"
+    def others(k): return (name[:k] + o + name[k + 1:] for o in ('abdeghijklmnopq' if name[k].islower() else 'ABDEGHIJKLMNOPQ'))
+    return {o[0] for o in re.finditer(r'(?<=[ _.-])[tz]\d+', name, re.I) if any(other in names for other in others(o.start()))}
+
+# %% ../nbs/02a_fields.ipynb #4b39123d
 def _pictures(folder, pattern=None):
     "The picture files in a folder, as far down as the pattern goes, relative to it"
     deep = (pattern or '').count('/')
@@ -145,46 +222,64 @@ def _is_composite(image_id, names):
     "Whether this is a picture of several channels, as the Atlas' `<id>_blue_red_green.jpg`"
     return len(names) == 1 and image_id.rpartition('_')[2] in CHANNELS
 
-def _group(folder, pattern, channels):
-    "id -> channel -> names of files; id -> channel names that say nothing; files that no channel is in the name of"
-    names, unknown, rest = {}, {}, []
-    atlas = {} if pattern else scan_folder(folder)
-    composites = {o for k, v in atlas.items() if _is_composite(k, v) for paths in v.values() for o in paths}
-    known = {o: (k, c) for k, v in atlas.items() for c, paths in v.items() for o in paths}
+def _ending(name): return re.search(r'(?i)((\.ome)?\.[^.]+)?$', name)[0]
+
+def _reader(folder, pattern, channels):
+    "A function: name -> its parts (id; channel, or the number of one; z; t), {} for a name that is not like the pattern"
     regex = _regex(pattern) if pattern else _usual(channels)
+    if pattern: return lambda name: found.groupdict() if (found := regex.fullmatch(name)) else {}
+    known = {o: (k, c) for k, v in scan_folder(folder).items() for c, paths in v.items() for o in paths}
+    names = set(_pictures(folder))
+    def parts(name):
+        if found := _maker(name): return found
+        stem, z, t = _plain(known[name][0] if name in known else name.removesuffix(_ending(name)), _wells(name, names))
+        if name in known: return dict(id=stem, channel=known[name][1], z=z, t=t)
+        found = regex.fullmatch(stem + _ending(name))
+        return dict(found.groupdict() if found else {'id': stem}, z=z, t=t)
+    return parts
+
+def _group(folder, pattern, channels):
+    "id -> channel -> `_File`s; id -> channel names that say nothing; id -> `_File`s that no channel is in the name of"
+    names, unknown, rest = {}, {}, {}
+    composites = set() if pattern else {o for k, v in scan_folder(folder).items() if _is_composite(k, v) for o in chain(*v.values())}
+    read = _reader(folder, pattern, channels)
     for name in _pictures(folder, pattern):
-        if name in composites: continue
-        image_id, channel = known.get(name) or _split(regex.fullmatch(name), channels, unknown)
-        if channel: names.setdefault(image_id, {}).setdefault(channel, []).append(name)
-        elif not image_id and not pattern or image_id and channel is None: rest.append((image_id, name))
+        if name in composites or not (parts := read(name)): continue
+        file = _File(os.path.join(folder, name), *(None if (o := parts.get(a)) is None else int(o) for a in 'zt'))
+        channel = _channel_in(parts, channels, unknown)
+        if channel is None: rest.setdefault(parts['id'], []).append(file)
+        elif channel: names.setdefault(parts['id'], {}).setdefault(channel, []).append(file)
     return names, unknown, rest
 
-def _split(match, channels, unknown):
-    "Id and channel of a name; channel '' if it is to be left out, None if there is none in the name"
-    found = match.groupdict() if match else {}
-    name = found.get('channel') or found.get('number')
-    if not name: return found.get('id'), None if match else ''
-    try: return found['id'], channel_of(name, channels)
-    except ValueError: unknown.setdefault(found['id'], set()).add(name)
-    return found['id'], ''
+def _channel_in(parts, channels, unknown):
+    "The channel that the parts of a name tell, '' if it is to be left out, None if there is none in it"
+    name = parts.get('channel') or parts.get('number')
+    if not name: return None
+    try: return channel_of(name, channels)
+    except ValueError: unknown.setdefault(parts['id'], set()).add(name)
+    return ''
 
-# %% ../nbs/02a_fields.ipynb #c9d678f5
+# %% ../nbs/02a_fields.ipynb #58552c0a
 _TIFF = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
 
 def _start(path, n=26):
     "The first bytes of a file"
     with open(path, 'rb') as f: return f.read(n)
 
-_BYTES = {k: struct.calcsize('=' + code) for k, code in {**TIFF_TYPES, 13: 'I', 16: 'Q', 17: 'q', 18: 'Q'}.items()} # of a value of each type
+_BYTES = {k: struct.calcsize('=' + code) for k, code in {**TIFF_TYPES, 13: 'I', 16: 'Q', 17: 'q', 18: 'Q'}.items()} # of a value
+
+def _layout(head):
+    "Where the first page of a TIFF is, by its first bytes, and how places, numbers of entries, and entries are written"
+    order, big = '<' if head[:2] == b'II' else '>', head[2:4] in (b'+\0', b'\0+')
+    place, count, entry = (order + o for o in (('Q', 'Q', 'HHQ8s') if big else ('I', 'H', 'HHI4s')))
+    return struct.unpack_from(place, head, 8 if big else 4)[0], place, count, entry
 
 def _is_cut(path):
     "Whether a page of a TIFF, or a value that it points to, lies beyond the end of the file"
-    head, size = _start(path, 16), os.path.getsize(path)
-    order, big = '<' if head[:2] == b'II' else '>', head[2:4] in (b'+\0', b'\0+')
-    place, count, entry = (order + o for o in (('Q', 'Q', 'HHQ8s') if big else ('I', 'H', 'HHI4s')))
+    size, seen = os.path.getsize(path), set()
     with open(path, 'rb') as f:
         try:
-            at, seen = struct.unpack_from(place, head, 8 if big else 4)[0], set()
+            at, place, count, entry = _layout(f.read(16))
             while at and at not in seen:
                 seen.add(at), f.seek(at)
                 for _ in range(_number(f, count)):
@@ -195,9 +290,19 @@ def _is_cut(path):
         except struct.error: return True
     return not seen
 
+def _is_one_page(path):
+    "Whether a file is no TIFF or one with one page, by a look at its first; also True for one that is cut there"
+    with open(path, 'rb') as f:
+        if (head := f.read(16))[:4] not in _TIFF: return True
+        try:
+            at, place, count, entry = _layout(head)
+            f.seek(at), f.seek(_number(f, count) * struct.calcsize(entry), 1)
+            return not _number(f, place)
+        except struct.error: return True
+
 def _number(f, code): return struct.unpack(code, f.read(struct.calcsize(code)))[0]
 
-# %% ../nbs/02a_fields.ipynb #de84956d
+# %% ../nbs/02a_fields.ipynb #7eff0feb
 class _Header(NamedTuple):
     "What a TIFF says about itself"
     sizes: dict        # axis of tifffile -> its length, without Y and X and those of length 1
@@ -206,42 +311,104 @@ class _Header(NamedTuple):
     bits: int|None     # in use, as the file says
     rgb: bool          # whether it is a colour picture
 
-@contextmanager
-def _opened(path):
-    "The only series of a TIFF and its `_Header`; raises `ValueError` for a file that is cut short, damaged or holds more"
-    try: import tifffile
-    except ImportError: raise ImportError('reading TIFF files needs tifffile: pip install tifffile imagecodecs') from None
-    if _is_cut(path): raise ValueError(f'{path} is cut short; get it again')
-    try:
-        with tifffile.TiffFile(path) as tif:
-            if len(tif.series) != 1: raise _Told(f'{path} holds {len(tif.series)} fields or pictures; save each as a file of its own')
-            yield tif.series[0], _header(tif, path)
-    except _Told: raise
-    except Exception as e: raise ValueError(f'{path} is damaged: it cannot be decoded ({e or type(e).__name__})') from e
-
 class _Told(ValueError): "An error in words for the user"
 
-# %% ../nbs/02a_fields.ipynb #d848471b
+@contextmanager
+def _decoding(path):
+    "Makes whatever goes wrong within an error of this file"
+    try: yield
+    except _Told: raise
+    except Exception as e: raise _Told(f'{path} is damaged: it cannot be decoded ({e or type(e).__name__})') from e
+
+@contextmanager
+def _tiff(path, alone=False):
+    "A TIFF, with the files that its OME-XML says belong to it, or without them; raises `ValueError` for one that is cut short or damaged"
+    try: import tifffile
+    except ImportError: raise ImportError('reading TIFF files needs tifffile: pip install tifffile imagecodecs') from None
+    if _is_cut(path): raise _Told(f'{path} is cut short; get it again')
+    with _decoding(path):
+        with tifffile.TiffFile(path) as tif:
+            flags = _flags(tif, alone)
+            if not flags: yield tif
+        if flags:
+            with tifffile.TiffFile(path, **flags) as tif: yield tif
+
+@contextmanager
+def _opened(path, number=0, alone=False):
+    "A series of a TIFF and its `_Header`; raises `ValueError` for a file that is cut short or damaged, or has no such series"
+    with _tiff(path, alone) as tif:
+        series = _series(tif, number, path)
+        yield series, _header(tif, series, path)
+
+def _series(tif, number, path):
+    found = _numbered(tif, path)
+    if number in found: return found[number]
+    raise _Told(f'{path} holds fields or pictures with the numbers {_listed([*found])} (series); there is none with the number {number}')
+
+# %% ../nbs/02a_fields.ipynb #cc0914d2
 UNITS = {'µm': 1, 'μm': 1, '\\u00b5m': 1, 'um': 1, 'micron': 1, 'microns': 1, 'micrometer': 1, 'nm': 1e-3, 'mm': 1e3, 'cm': 1e4,
          'inch': 25400, 'm': 1e6}
 PLAUSIBLE = .005, 20 # sides of pixels in micrometres that a microscope may have; a screen's are larger
 
-def _ome(tif, path):
-    "Names of the channels, pixel size and bits in the XML of an OME-TIFF"
-    tags = [(o.tag.rpartition('}')[2], o.attrib) for o in ElementTree.fromstring(tif.ome_metadata).iter()]
-    pixels = next(o for tag, o in tags if tag == 'Pixels')
-    sides = [float(pixels[f'PhysicalSize{o}']) * UNITS.get(pixels.get(f'PhysicalSize{o}Unit', 'µm'),
-                                                           np.nan) for o in 'XY' if f'PhysicalSize{o}' in pixels]
-    names = [o.get('Name') or o.get('Fluor') or '' for tag, o in tags if tag == 'Channel']
+def _below(element, tag):
+    "All elements of a name in XML"
+    return [o for o in element.iter() if o.tag.rpartition('}')[2] == tag]
+
+def _xml(tif):
+    "The OME-XML of a file, or None"
+    text = (tif.pages.first.description or '').strip()
+    return _parsed(text) if text.endswith('OME>') else None
+
+_parsed = lru_cache(4)(ElementTree.fromstring)  # of one file it is asked for many times
+
+def _is_spread(tif):
+    "Whether an OME-TIFF says that some of its pages lie in other files"
+    if not tif.is_ome: return False
+    root = _xml(tif)
+    return any(o.text != root.get('UUID') and o.get('FileName', '').lower() != tif.filename.lower() for o in _below(root, 'UUID'))
+
+def _flags(tif, alone):
+    "How tifffile should rather take a file: without the others, or with Micro-Manager's positions as images instead of along an axis"
+    if alone and _is_spread(tif): return {'is_ome': False, 'is_mmstack': False}
+    return {'is_mmstack': False} if tif.is_ome and tif.is_mmstack and any('R' in o.axes for o in tif.series) else {}
+
+def _is_page(data, root, page, tif):
+    "Whether a page is among those that an element TiffData speaks of"
+    uuid = next(iter(_below(data, 'UUID')), None)
+    name = tif.filename if uuid is None or uuid.text == root.get('UUID') else uuid.get('FileName', '')
+    first, n = int(data.get('IFD', 0)), int(data.get('PlaneCount', data.get('NumPlanes', 'IFD' in data.attrib)))
+    return name.lower() == page.parent.filename.lower() and first <= page.index and (not n or page.index < first + n)
+
+def _pixels(tif, series, path):
+    "The elements Pixels of the OME-XML, and the number of that of a series; the number is None if there is none"
+    root = _xml(tif)
+    every = [] if root is None else _below(root, 'Pixels')
+    if len(every) == len(tif.series) and series.kind == 'ome': return every, tif.series.index(series)
+    page = next(o for o in series.pages if o is not None)
+    found = [k for k, o in enumerate(every) if len(every) == 1 or any(_is_page(data, root, page, tif) for data in _below(o, 'TiffData'))]
+    if len(found) > 1: raise _Told(f'{path} is damaged: its OME-XML speaks of one page in {len(found)} images')
+    return every, found[0] if found else None
+
+def _numbered(tif, path):
+    "Number -> series. In OME-TIFFs it is that of the image, for an image whose file is not there is no series"
+    if not all(o.kind == 'ome' for o in tif.series): return dict(enumerate(tif.series))
+    return {_pixels(tif, o, path)[1]: o for o in tif.series}
+
+def _ome(pixels, path):
+    "Names of the channels, pixel size and bits that OME-XML tells about pixels"
+    sides = [float(pixels.get(f'PhysicalSize{o}')) * UNITS.get(pixels.get(f'PhysicalSize{o}Unit', 'µm'),
+                                                               np.nan) for o in 'XY' if f'PhysicalSize{o}' in pixels.attrib]
+    names = tuple(o.get('Name') or o.get('Fluor') or '' for o in _below(pixels, 'Channel'))
     return names, _square(sides, path), int(pixels.get('SignificantBits', 0)) or None
 
 def _square(sides, path):
     "The side of square pixels, or None; raises `ValueError` for others"
     sides = [o for o in sides if PLAUSIBLE[0] <= o <= PLAUSIBLE[1]]
-    if sides and max(sides) > 1.01 * min(sides): raise _Told(f'{path} has pixels of {sides[0]:g} x {sides[1]:g} micrometres; they must be square')
+    if sides and max(sides) > 1.01 * min(sides):
+        raise _Told(f'{path} has pixels of {sides[0]:g} x {sides[1]:g} micrometres; they must be square')
     return sides[0] if sides else None
 
-# %% ../nbs/02a_fields.ipynb #fcc18489
+# %% ../nbs/02a_fields.ipynb #d7f44697
 def _imagej(tif, n):
     "Names of `n` channels that ImageJ wrote, and the unit of length"
     meta = tif.imagej_metadata or {}
@@ -254,38 +421,46 @@ def _resolution(page, unit):
     unit = unit or {2: 'inch', 3: 'cm'}.get(int(tags.get('ResolutionUnit', 1)))
     return [UNITS.get(unit, np.nan) * o[1] / o[0] for o in (tags.get('XResolution'), tags.get('YResolution')) if o and o[0] and o[1]]
 
-def _header(tif, path):
-    "A `_Header`"
-    series, page = tif.series[0], tif.pages[0]
-    sizes = {a: n for a, n in zip(series.axes, series.shape) if a not in 'YX' and n > 1}
-    rgb = int(page.photometric) == 2 and 'S' in sizes
-    if tif.is_ome: return _Header(sizes, *_ome(tif, path), rgb)
-    names, unit = _imagej(tif, next(iter(sizes.values())) if len(sizes) == 1 else sizes.get('C', 0))
-    return _Header(sizes, tuple(names), _square(_resolution(page, unit), path), None, rgb)
+def _is_rgb(series): return int(series.keyframe.photometric) == 2 and 'S' in series.axes
 
-# %% ../nbs/02a_fields.ipynb #35e265e1
+def _header(tif, series, path):
+    "A `_Header` of one of the series of a file"
+    sizes = {a: n for a, n in zip(series.axes, series.shape) if a not in 'YX' and n > 1}
+    every, k = _pixels(tif, series, path)
+    if k is not None: return _Header(sizes, *_ome(every[k], path), _is_rgb(series))
+    names, unit = _imagej(tif, next(iter(sizes.values())) if len(sizes) == 1 else sizes.get('C', 0))
+    return _Header(sizes, tuple(names), _square(_resolution(series.keyframe, unit), path), None, _is_rgb(series))
+
+# %% ../nbs/02a_fields.ipynb #3ea9ceea
+def _refuse_many(header, path):
+    "Raise `ValueError` for a time series, and for positions along an axis"
+    if 'T' in header.sizes: raise _Told(f'{path} is a time series of {header.sizes["T"]} points; save the one that is to be looked at')
+    if 'R' in header.sizes: raise _Told(f'{path} belongs to a stack of {header.sizes["R"]} positions; save each as a TIFF of its own')
+
 def _channel_axis(header, order, path):
-    "The axis of the channels; raises `ValueError` for a time series, an RGB picture, and where nothing tells"
+    "The axis of the channels; raises `ValueError` for an RGB picture, and where nothing tells"
     sizes, known = header.sizes, {len(o) for o in (order, header.names) if o}
-    if 'T' in sizes: raise _Told(f'{path} is a time series of {sizes["T"]} points; save the one that is to be looked at')
     if header.rgb and not order:
         raise _Told(f'{path} is an RGB picture, which mixes channels; give each channel as a file, or, if its planes are channels, their '
                     f'order: channels=(...)')
     axis = next((o for o in 'CS' if o in sizes), None) or (next(iter(sizes)) if len(sizes) == 1 and set(sizes.values()) <= known else None)
     if axis: return axis
     what = f'{np.prod(list(sizes.values()))} pages' if sizes else 'one page'
-    raise _Told(f"{path} has {what}, and neither its name nor its header says what they show: give channels, such as ('blue', 'green', 'red', "
-                f"'yellow'), in the order of the pages, or the pattern of the names")
+    raise _Told(f"{path} has {what}, and neither its name nor its header says what they show: give channels, such as ('blue', 'green', "
+                f"'red', 'yellow'), in the order of the pages, or the pattern of the names")
 
 def _stack_order(header, channels, path):
-    "What the channels of a file show, and their axis"
-    given = _order(channels)
-    axis = _channel_axis(header, given, path)
-    n, named = header.sizes[axis], any(header.names)
+    "What the channels of a file show, and their axis, None if it has one channel"
+    _refuse_many(header, path)
+    given, named = _order(channels), any(header.names)
+    alone = named and len(header.names) == 1 and not header.sizes.keys() & set('CS')  # a channel with a name, and no axis
+    axis = None if alone else _channel_axis(header, given, path)
+    n = 1 if alone else header.sizes[axis]
     if not given and not named:
         raise _Told(f'{path} has {n} channels without names; give their order, such as '
                     f'channels={tuple((*CHANNELS[2::-1], CHANNELS[3], *"----")[:n])}')
-    if given and len(given) != n: raise _Told(f'{path} has {n} channels, but channels gives {len(given)}: {", ".join(o or "-" for o in given)}')
+    if given and len(given) != n:
+        raise _Told(f'{path} has {n} channels, but channels gives {len(given)}: {", ".join(o or "-" for o in given)}')
     if named and len(header.names) != n:
         raise _Told(f'{path} has {n} channels, but {len(header.names)} names of channels: {", ".join(header.names)}')
     return _agreed(header, given, channels, path) if named else given, axis
@@ -293,42 +468,136 @@ def _stack_order(header, channels, path):
 def _agreed(header, given, channels, path):
     "The order by the names in the file; raises `ValueError` where the user's says otherwise"
     try: order = _once(tuple(channel_of(o, channels) for o in header.names), f'{path} ({", ".join(header.names)})')
-    except ValueError:
+    except ValueError as e:
         if given: return given
-        raise
+        raise _Told(f'{path}: {e}') from e
     if given and given != order:
-        raise _Told(f'{path} says that it shows {", ".join(o or "-" for o in order)}, but channels says {", ".join(o or "-" for o in given)}')
+        says, told = (', '.join(o or '-' for o in names) for names in (order, given))
+        raise _Told(f'{path} says that it shows {says}, but channels says {told}')
     return order
 
-# %% ../nbs/02a_fields.ipynb #7890b912
-def _stack(image_id, path, channels):
-    "A `Field` of one file"
-    try:
-        if _start(path, 4) not in _TIFF:
-            raise ValueError(f'{path} tells no channel by its name, and is no TIFF with several; give the pattern of the names')
-        with _opened(path) as (_, header): order, _ = _stack_order(header, channels, path)
-    except (ValueError, OSError) as e: return Field(image_id, stack=path, error=str(e))
-    return Field(image_id, stack=path, order=' '.join(o or '-' for o in order), missing=_missing(order))
+# %% ../nbs/02a_fields.ipynb #b53f2198
+_ASIDE = 'label', 'macro', 'overview', 'thumbnail'
 
-# %% ../nbs/02a_fields.ipynb #dc24076d
+def _rank(series):
+    "How much a series looks like the main one: no reduced picture, not RGB, several planes, size"
+    planes = np.prod([n for a, n in zip(series.axes, series.shape) if a not in 'YX'], dtype=int)
+    return not series.keyframe.is_reduced, not _is_rgb(series), planes > 1, series.keyframe.imagewidth * series.keyframe.imagelength
+
+def _is_aside(series, main):
+    "Whether a series is plainly no field, next to the main one"
+    mine, its = _rank(series), _rank(main)
+    if mine[0] < its[0]: return True
+    return mine[1:3] < its[1:3] and (4 * mine[3] < its[3] or series.name.strip().lower() in _ASIDE)
+
+def _begins_in(series, tif):
+    "Whether the first page of a series lies in this file, or in one that has no description of its own and so can't be listed by itself"
+    parent = next(o for o in series.pages if o is not None).parent
+    if parent.filehandle.path == tif.filehandle.path: return True
+    with _reopened(parent.filehandle): return (root := _xml(parent)) is None or bool(_below(root, 'BinaryOnly'))
+
+@contextmanager
+def _reopened(handle):
+    "A file of tifffile's that may have been closed, open for a while"
+    closed, _ = handle.closed, handle.open()
+    try: yield
+    finally:
+        if closed: handle.close()
+
+# %% ../nbs/02a_fields.ipynb #d46ef7cd
+def _numbers(tif, path):
+    "The numbers of the series of a file that are fields"
+    main = max(tif.series, key=_rank)
+    return [k for k, o in _numbered(tif, path).items() if (o is main or not _is_aside(o, main)) and _begins_in(o, tif)]
+
+def _description(tif, path):
+    "The file that describes this one, None for itself; raises `ValueError` if it can't be read"
+    only = _below(root, 'BinaryOnly') if tif.is_ome and (root := _xml(tif)) is not None else ()
+    for name in (o.get('MetadataFile', '') for o in only):
+        at = os.path.join(os.path.dirname(path), name)
+        if name.lower().endswith(SUFFIXES) and os.path.exists(at): return at
+        raise _Told(f'{path} is a part of an OME-TIFF that {name or "another file"} describes; save it as one that describes itself')
+
+def _part(field, path, others):
+    "For `_whole`: a `Field` of a file in which no field begins, and those in which they do"
+    return field._replace(stack='|'.join([path, *others]), series=-1, error=(
+        f'{path} is a part of an OME-TIFF that begins in {os.path.basename(others[0])}; take that, or, if each file is a channel, say what its '
+        f'name means'))
+
+def _whole(fields):
+    "The same without the parts of those that are there"
+    listed = {os.path.realpath(_paths(o.stack)[0]) for o in fields if o.stack and o.series >= 0}
+    for o in fields:
+        path, *others = o.stack.split('|') if o.series < 0 else ['']
+        if path and not listed & set(map(os.path.realpath, others)): yield o._replace(stack=path, series=0)
+        elif not path: yield o
+
+def _series_rows(field, numbers, row):
+    "A `Field` for each of the series, with what `row` says of it"
+    width = len(str(max(numbers, default=0)))
+    ids = {k: f'{field.Id}_s{k:0{width}}' if len(numbers) > 1 else field.Id for k in numbers}
+    return [row(field._replace(Id=ids[k], series=k)) for k in numbers]
+
+# %% ../nbs/02a_fields.ipynb #41fcdfd6
+def _stacks(image_id, files, where, channels, number=None):
+    "The `Field`s of a file with several channels, or of the slices of such ones: of one series, or of all there are"
+    field = Field(image_id, stack=_joined(files))
+    first, *more = _paths(field.stack)
+    error = _times(files, where) or _is_repeated(files) and f'{where} is there twice, as {_names(files)}; move one away'
+    if error: return [field._replace(error=error)]
+    try:
+        if _start(first, 4) not in _TIFF:
+            raise ValueError(f'{first} tells no channel by its name, and is no TIFF with several; give the pattern of the names')
+        with _tiff(first) as tif:
+            if place := _description(tif, first): return [_part(field, first, [place])]
+            followed = {o.parent.filehandle.path for series in tif.series for o in series.pages if o is not None}
+            field = field._replace(stack='|'.join([first, *(o for o in more if os.path.realpath(o) not in followed)]))
+            if number is not None: return [_ordered(field._replace(series=number), tif, first, channels)]
+            rows = _series_rows(field, _numbers(tif, first), lambda o: _ordered(o, tif, first, channels))
+            return rows or [_part(field, first, sorted(followed - {os.path.realpath(first)}))]
+    except (ValueError, OSError) as e: return [field._replace(error=str(e))]
+
+def _names(files): return ' and as '.join(os.path.basename(o.path) for o in files)
+
+def _ordered(field, tif, path, channels):
+    "A `Field` of a file, with what its channels show or what is wrong with them"
+    try:
+        with _decoding(path): order, _ = _stack_order(_header(tif, _series(tif, field.series, path), path), channels, path)
+    except ValueError as e: return field._replace(error=str(e))
+    return field._replace(order=' '.join(o or '-' for o in order), missing=_missing(order))
+
+# %% ../nbs/02a_fields.ipynb #453b94b1
+def _series_of(path):
+    "The series of a file of one channel"
+    if _is_one_page(path): return [0]
+    with _tiff(path, True) as tif: return _numbers(tif, path)
+
+def _channel_rows(field):
+    "A `Field` for each series of files of one channel"
+    if field.error: return [field]
+    try: found = {c: _series_of(_paths(path)[0]) for c in CHANNELS if (path := getattr(field, c))}
+    except (ValueError, OSError): return [field]  # reading it will say what is wrong
+    if len({*map(tuple, found.values())}) > 1:
+        many = ', '.join(f'{c} {len(o)}' for c, o in found.items())
+        return [field._replace(error=f'the files of {field.Id} hold different numbers of fields: {many}; save each as a file of its own')]
+    return _series_rows(field, next(iter(found.values()), [0]), lambda o: o)
+
+# %% ../nbs/02a_fields.ipynb #5c26039d
 def _from_folder(folder, pattern, channels, workers):
     "`Field`s of a folder, by Id"
-    at = lambda name: os.path.join(folder, name)
     names, unknown, rest = _group(_check_folder(folder), pattern, channels)
-    rows = {k: _row(k, {c: [*map(at, o)] for c, o in names.get(k, {}).items()}, f'{k} in {folder}',
-                    unknown.get(k, ())) for k in names.keys() | unknown.keys()}
-    stem = lambda name: re.sub(r'(?i)(\.ome)?\.[^.]+$', '', os.path.basename(name))
-    stacks = Parallel(workers or -1, prefer='threads')(delayed(_stack)(k or stem(o), at(o), channels) for k, o in rest)
-    for o in stacks:
-        if o.Id in rows:
-            o = o._replace(error=f'{o.Id} in {folder} is there twice, as {os.path.basename(_files(rows[o.Id])[0])} and as '
-                                 f'{os.path.basename(o.stack)}; move one away')
-        rows[o.Id] = o
-    return [rows[k] for k in sorted(rows)]
+    rows = [_row(k, names.get(k, {}), f'{k} in {folder}', unknown.get(k, ())) for k in names.keys() | unknown.keys()]
+    jobs = [*(delayed(_channel_rows)(o) for o in rows), *(delayed(_stacks)(k, o, f'{k} in {folder}', channels) for k, o in rest.items())]
+    res = {}
+    for o in _whole([*chain(*Parallel(workers or -1, prefer='threads')(jobs))]):
+        if o.Id in res:
+            o = o._replace(error=f'{o.Id} in {folder} is there twice, as {_file_name(res[o.Id])} and as {_file_name(o)}; move one away')
+        res[o.Id] = o
+    return [res[k] for k in sorted(res)]
 
-def _files(field): return [o for o in (*(getattr(field, c) for c in CHANNELS), field.stack) if o]
+def _file_name(field): return os.path.basename(next(iter(field_files(field)), 'a file of unknown channel'))
 
-# %% ../nbs/02a_fields.ipynb #92ffa5d3
+# %% ../nbs/02a_fields.ipynb #13f51bec
 def _read_paths(path):
     "The rows of a CSV file of paths, as dictionaries; raises `ValueError` for missing columns and ids that are there twice"
     table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
@@ -337,20 +606,34 @@ def _read_paths(path):
         raise ValueError(f"{path} must have a column Id and columns of paths, {', '.join(CHANNELS)} or stack; it has {', '.join(table)}")
     if table.Id.duplicated().any() or (table.Id == '').any():
         raise ValueError(f'{path} has the Id {table.Id[table.Id.duplicated() | (table.Id == "")].iloc[0]!r} more than once, or an empty one')
-    return table[['Id', *columns, *(o for o in ('order', 'pixel_size') if o in table)]].to_dict('records')
+    return table[['Id', *columns, *(o for o in ('order', 'pixel_size', 'series') if o in table)]].to_dict('records')
+
+def _beside(path, text):
+    "The files in a cell of a table of paths, slices in their order"
+    whole = [text] if os.path.exists(Path(path).parent/text) else text.split('|')
+    return [_File(str(Path(path).parent/o), k) for k, o in enumerate(whole)] if text else []
+
+def _number_in(row):
+    "The series in a row, or None; raises `ValueError` for what is no number"
+    text = row.get('series', '').strip()
+    if text and not text.isdigit(): raise ValueError(f'series {text!r} of {row["Id"]} must be the number of a field in its file, from 0')
+    return int(text) if text else None
 
 def _from_csv(path, channels):
     "`Field`s of a CSV file, in its order"
-    rows, at = [], lambda name: str(Path(path).parent/name) if name else ''
+    res = []
     for row in _read_paths(path):
-        paths, order = {c: at(row.get(c, '')) for c in CHANNELS}, row.get('order', '').split()
-        size = float(row.get('pixel_size') or 0)
-        if row.get('stack'): field = _stack(row['Id'], at(row['stack']), order or channels)
-        else: field = _row(row['Id'], {c: [o] for c, o in paths.items() if o}, row['Id'])
-        rows.append(field._replace(pixel_size=size))
-    return rows
+        number, names = _number_in(row), {c: o for c in CHANNELS if (o := _beside(path, row.get(c, '')))}
+        field, stack, order = _row(row['Id'], names, row['Id']), row.get('stack'), row.get('order', '').split() or channels
+        if stack: fields = _stacks(row['Id'], _beside(path, stack), row['Id'], order, number)
+        else: fields = _channel_rows(field) if number is None else [field._replace(series=number)]
+        res += [o._replace(pixel_size=float(row.get('pixel_size') or 0)) for o in _whole(fields)]
+    ids = [o.Id for o in res]
+    twice = next((o for o in ids if ids.count(o) > 1), None) if len({*ids}) < len(ids) else None
+    if twice: raise ValueError(f'{path} comes to the Id {twice!r} more than once; fields of one file get their numbers after their Id')
+    return res
 
-# %% ../nbs/02a_fields.ipynb #7eb5b437
+# %% ../nbs/02a_fields.ipynb #90302088
 def find_fields(
     source:str|Path, # a folder, a CSV file with the columns Id, red, green, blue, yellow (paths), or one TIFF
     pattern:str|None=None, # of the names in a folder, such as `'{id}_ch{channel}.tif'`; None: the usual ones
@@ -362,7 +645,9 @@ def find_fields(
     if not Path(source).exists(): raise FileNotFoundError(f'there is no {source}')
     if Path(source).is_dir(): rows = _from_folder(source, pattern, channels, workers)
     elif Path(source).suffix.lower() == '.csv': rows = _from_csv(source, channels)
-    else: rows = [_stack(re.sub(r'(?i)(\.ome)?\.[^.]+$', '', Path(source).name), str(source), channels)]
+    else:
+        name = Path(source).name.removesuffix(_ending(Path(source).name))
+        rows = [*_whole(_stacks(name, [_File(str(source))], name, channels))]
     if not rows: raise ValueError(_nothing(source, pattern))
     return pd.DataFrame(rows, columns=Field._fields)
 
@@ -388,7 +673,7 @@ def _scale(plane, bits, path):
     if plane.dtype.kind == 'f': return np.floor(plane * np.float64(255 / top) + .5).astype(np.uint8)
     return ((plane.astype(np.uint32) * 255 + top // 2) // top).astype(np.uint8)
 
-# %% ../nbs/02a_fields.ipynb #6804b408
+# %% ../nbs/02a_fields.ipynb #5409b848
 def _planes(series, axis, positions, project, path):
     "Position on the channel axis -> 2-D pixels, the brightest over other axes where `project` asks for it"
     names = [a for a in series.axes if a not in 'YX']
@@ -398,47 +683,53 @@ def _planes(series, axis, positions, project, path):
         raise _Told(f"{path} is a z-stack of {np.prod(list(others.values()))} slices; save one of them, or take the brightest of all with "
                     f"project='max'")
     get, res = _getter(series, lead, path), {}
-    for n, place in enumerate(np.ndindex(*lead)):
+    for n, place in enumerate(np.ndindex(*lead)):  # one after the other: memory must not grow with their number
         k = dict(zip(names, place)).get(axis, 0)
         if k in positions: res[k] = np.maximum(res[k], get(n)) if k in res else get(n)
     return res
 
 def _getter(series, lead, path):
     "A function that reads plane `n` alone, where pages are planes"
-    size = os.path.getsize(path)
+    ends = {}
     for page in series.pages:
-        if page is None: raise _Told(f'{path} lacks some of its pages; get it again')
-        if page.parent.filehandle.path == os.path.abspath(path) and any(a + b > size for a, b in zip(page.dataoffsets, page.databytecounts)):
-            raise _Told(f'{path} is cut short; get it again')
-    if 'S' not in series.axes and len(series.pages) == np.prod(lead, dtype=int): return lambda n: series.pages[n].asarray()
+        if page is None: raise _Told(f'{path} lacks some of its pages, or files that belong to it are not beside it; get them again')
+        name = page.parent.filehandle.path
+        end = ends.setdefault(name, os.path.getsize(name))
+        if any(a + b > end for a, b in zip(page.dataoffsets, page.databytecounts)): raise _Told(f'{name} is cut short; get it again')
+    if 'S' not in series.axes and len(series.pages) == np.prod(lead, dtype=int): return lambda n: _page_pixels(series.pages[n])
     whole = np.moveaxis(series.asarray(), [series.axes.index(a) for a in 'YX'], [-2, -1])
     return whole.reshape(-1, *whole.shape[-2:]).__getitem__
 
-# %% ../nbs/02a_fields.ipynb #323718ca
-def _tiff_planes(path, wanted, channels, project):
-    "Channel -> pixels of a TIFF, and its header. `wanted`: the channel that it shows, or None for several; None for a colour picture"
-    with _opened(path) as (series, header):
+def _page_pixels(page):
+    "The pixels of a page, in whichever file it is"
+    with _reopened(page.parent.filehandle): return page.asarray()
+
+# %% ../nbs/02a_fields.ipynb #2c7a380d
+def _tiff_planes(path, wanted, channels, project, number):
+    "Channel -> pixels of a series, or None for a colour picture, and its header. `wanted`: the channel that it shows, None for several"
+    with _opened(path, number, wanted is not None) as (series, header):
+        if wanted: _check_one(path, header, wanted, number)
         if wanted and header.rgb: return None, header
-        if 'T' in header.sizes or wanted and 'C' in header.sizes: _refuse(path, header, wanted)
         order, axis = ((wanted,), None) if wanted else _stack_order(header, channels, path)
         found = _planes(series, axis, [k for k, c in enumerate(order) if c], project, path)
         return {order[k]: o for k, o in found.items()}, header
 
-def _refuse(path, header, wanted):
+def _check_one(path, header, wanted, number):
     "Raise what is wrong with a TIFF that should show one channel once"
-    if 'T' in header.sizes: raise _Told(f'{path} is a time series of {header.sizes["T"]} points; save the one that is to be looked at')
-    raise _Told(f'{path} should show the {wanted} channel, but holds {header.sizes["C"]} channels')
+    _refuse_many(header, path)
+    if 'C' in header.sizes: raise _Told(f'{path} should show the {wanted} channel, but holds {header.sizes["C"]} channels')
+    if header.rgb and (number or len(header.sizes) > 1): raise _Told(f'{path} holds several RGB pictures; save each as a file of its own')
 
-# %% ../nbs/02a_fields.ipynb #70649401
-def _peak(path, channels):
+# %% ../nbs/02a_fields.ipynb #0cd54a88
+def _peak(path, number, alone):
     "The largest value in a file whose pixels have more than 8 bits as integers, bits as it says itself; None, None for others"
     start = _start(path)
     if start[:4] == b'\x89PNG' and start[24] == 16: return int(cv2.imread(path, cv2.IMREAD_UNCHANGED).max()), None
     if start[:4] not in _TIFF: return None, None
-    with _opened(path) as (series, header):
+    with _opened(path, number, alone) as (series, header):
         if series.dtype.kind not in 'ui' or series.dtype.itemsize == 1: return None, None
         if header.bits in range(9, 16): return None, header.bits
-        return max(int(o.asarray().max()) for o in series.pages), None
+        return max(int(_page_pixels(o).max()) for o in series.pages), None
 
 def guess_bits(
     fields:pd.DataFrame|Iterable, # rows of `find_fields`
@@ -448,14 +739,14 @@ def guess_bits(
     fields = [o for o in (fields.itertuples(index=False) if isinstance(fields, pd.DataFrame) else fields) if not o.error]
     peaks, told = [], []
     for k in np.unique(np.linspace(0, len(fields) - 1, n).round().astype(int)) if fields else ():
-        for path in _files(fields[k]):
-            try: peak, bits = _peak(path, None)
+        for path in field_files(fields[k]):
+            try: peak, bits = _peak(path, fields[k].series, not fields[k].stack)
             except (ValueError, OSError, AttributeError): continue  # reading it will say what is wrong
             peaks += [peak] * (peak is not None); told += [bits] * (bits is not None)
     if not peaks: return max(told, default=None)
     return max([*told, next((o for o in (8, 12) if max(peaks) < 2 ** o), 16)])
 
-# %% ../nbs/02a_fields.ipynb #ddec46f7
+# %% ../nbs/02a_fields.ipynb #57505d01
 class FieldImage(NamedTuple):
     "A field as it was read"
     image: np.ndarray        # uint8 (H, W, 4), zeros where a channel is missing
@@ -463,29 +754,59 @@ class FieldImage(NamedTuple):
     missing: tuple[str, ...] # channels that there are not
     shape: tuple[int, int]   # height and width of the files; `image` is smaller if it came reduced
 
-def _read_channel(path, channel, image_id, bits, least, project):
-    "Pixels uint8, full (H, W), pixel size of the file of one channel"
-    if _start(path, 4) in _TIFF:
-        planes, header = _tiff_planes(path, channel, None, project)
-        if planes: return _scale(planes[channel], bits, path), planes[channel].shape, header.pixel_size
-    plane, _, full = _read(path, channel, bits or 16, image_source(image_id) == 'hpav18', least)
-    return plane, full, None
+def _brightest(read, paths):
+    "What `read` gives of slices, one after the other: channel -> brightest value of each pixel, full size, and all pixel sizes"
+    planes, full, pixels = read(paths[0])
+    sizes = {pixels}
+    for path in paths[1:]:
+        more, other, pixels = read(path)
+        sizes.add(pixels)
+        for c, o in planes.items():
+            if (o.shape, o.dtype, full) != (more[c].shape, more[c].dtype, other):
+                raise ValueError(f'slices must be alike, but {paths[0]} has {_form(o, full)}, and {path} {_form(more[c], other)}')
+            planes[c] = np.maximum(o, more[c])
+    return planes, full, sizes - {None}
 
+def _form(plane, full): return f'{" x ".join(map(str, full or plane.shape))} pixels of {plane.dtype}'
+
+def _read_file(path, channel, field, bits, least, project):
+    "Channel -> pixels, full (H, W), pixel size of a file of one channel"
+    if _start(path, 4) in _TIFF:
+        planes, header = _tiff_planes(path, channel, None, project, field.series)
+        if planes: return planes, planes[channel].shape, header.pixel_size
+    plane, _, full = _read(path, channel, bits or 16, image_source(field.Id) == 'hpav18', least)
+    return {channel: plane}, full, None
+
+# %% ../nbs/02a_fields.ipynb #d8f2af75
 def _read_channels(field, bits, least, project):
     "Planes, full sizes and pixel sizes of the channels that have a file"
-    read = {c: _read_channel(getattr(field, c), c, field.Id, bits, least, project) for c in CHANNELS if getattr(field, c)}
-    planes, sizes, pixels = ({c: o[k] for c, o in read.items()} for k in range(3))
+    planes, sizes, pixels = {}, {}, set()
+    for c in CHANNELS:
+        if not (paths := _paths(getattr(field, c))): continue
+        found, sizes[c], own = _brightest(lambda path: _read_file(path, c, field, bits, least, project), paths)
+        planes[c], pixels = _scale(found[c], bits, paths[0]), pixels | own
     if least and len(set(sizes.values())) < len({o.shape for o in planes.values()}):
         return _read_channels(field, bits, None, project)  # JPEGs and others
-    return planes, sizes, set(pixels.values()) - {None}
+    return planes, sizes, pixels
 
-# %% ../nbs/02a_fields.ipynb #9f993b39
 def _read_stack(field, bits, project):
-    "The same for one file with several channels"
-    planes, header = _tiff_planes(field.stack, None, field.order.split() or None, project)
-    planes = {c: _scale(planes[c], bits, field.stack) for c in CHANNELS if c in planes}
-    return planes, {c: o.shape for c, o in planes.items()}, {header.pixel_size} - {None}
+    "The same for one file with several channels, or its slices"
+    def read(path):
+        planes, header = _tiff_planes(path, None, field.order.split() or None, project, field.series)
+        return planes, None, header.pixel_size
+    paths = _paths(field.stack)
+    planes, _, pixels = _brightest(read, paths)
+    planes = {c: _scale(planes[c], bits, paths[0]) for c in CHANNELS if c in planes}
+    return planes, {c: o.shape for c, o in planes.items()}, pixels
 
+def _check_slices(field, project):
+    "Raise `ValueError` for slices in files of their own, if it isn't said what to do with them"
+    n = max((len(_paths(getattr(field, o))) for o in (*CHANNELS, 'stack')), default=0)
+    if n > 1 and project is None:
+        raise ValueError(f"{field.Id} is a z-stack of {n} slices in files of their own; keep one of them, or take the brightest of all "
+                         f"with project='max'")
+
+# %% ../nbs/02a_fields.ipynb #15aaba58
 def read_field(
     field, # a row of `find_fields`, a `Field`
     bits:int|None=None, # in use in files of 16, 8 to 16; None: as `guess_bits` thinks of this field alone
@@ -497,7 +818,8 @@ def read_field(
     if project is not None: check_name('project', project, ['max'])
     if bits is not None and not 8 <= bits <= 16: raise ValueError(f'bits {bits} must be 8 to 16')
     if field.error: raise ValueError(field.error)
-    for o in _files(field):
+    _check_slices(field, project)
+    for o in field_files(field):
         if not os.path.exists(o): raise FileNotFoundError(f'{field.Id}: there is no file {o}')
     if bits is None: bits = guess_bits([field])
     least = size and 1.5 * max(size, KAGGLE_SIZE)
@@ -521,12 +843,12 @@ def _assemble(field, planes, sizes, pixel_size):
     return FieldImage(cv2.merge([planes.get(c, nothing) for c in CHANNELS]), pixel_size, tuple(c for c in CHANNELS if c not in planes),
                       next(iter(sizes.values())))
 
-# %% ../nbs/02a_fields.ipynb #d13a9a9b
+# %% ../nbs/02a_fields.ipynb #595b94bc
 def field_source(
     field # a row of `find_fields`
 ) -> str: # `'kaggle'` or `'hpav18'`
     "Whether a field is one of HPAv18's JPEGs: by its name and its format, since a plate of one's own may be named alike"
-    jpeg = all(o.lower().endswith(('.jpg', '.jpeg')) for o in _files(field))
+    jpeg = all(o.lower().endswith(('.jpg', '.jpeg')) for o in field_files(field))
     return 'hpav18' if jpeg and image_source(field.Id) == 'hpav18' else 'kaggle'
 
 MAX_ENLARGED, MAX_SHRUNK = 4, 64 # beyond these a pixel size is taken for a mistake
