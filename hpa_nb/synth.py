@@ -847,14 +847,17 @@ def _draw_dataset(folder, arguments, workers):
         os.replace(part, folder)
     finally: shutil.rmtree(part, ignore_errors=True)
 
-# %% ../nbs/03_synth.ipynb #eea54a89
+# %% ../nbs/03_synth.ipynb #2e42baec
 def data_folder(
     data:str|Path, # a folder with train.csv and train/; empty: synthetic images
     synthetic:dict, # arguments of `make_dataset` (n, size, seed), in that order
     cache:str|Path # where synthetic sets are kept
 ) -> Path: # absolute
-    "The folder that a run reads: the given one, or a synthetic set, drawn if it isn't there yet"
-    if data: return resolve_path(data)
+    "The folder that a run reads: the given one, or a synthetic set, drawn if it isn't there yet; raises `FileNotFoundError`"
+    if data:
+        folder = resolve_path(data)
+        if not (folder/'train.csv').is_file(): raise FileNotFoundError(f'{folder} holds no train.csv: data is a folder with train.csv and train/')
+        return folder
     folder = resolve_path(cache)/f"synthetic-{'-'.join(map(str, synthetic.values()))}"
     make_dataset(folder, **synthetic)
     return folder
