@@ -7,7 +7,7 @@ __all__ = ['MISSING', 'MAX_PENDING', 'TEXTS', 'VERSION', 'GALLERY', 'MAX_GALLERY
            'table_columns', 'fingerprint', 'overlay', 'overlay_name', 'write_gallery', 'cpu_batch', 'predict_fields',
            'read_table', 'main']
 
-# %% ../nbs/19_inference.ipynb #e60b719b
+# %% ../nbs/19_inference.ipynb #829c7709
 import argparse, hashlib, json, os, re, shutil, sys, warnings
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -27,8 +27,9 @@ from tqdm.auto import tqdm
 
 from .core import CHANNELS, atomic_path, check_name
 from .diagnosis import STYLE, _picture, grad_cam
-from .fields import field_source, find_fields, guess_bits, parse_channels, read_field, to_training_scale, training_shape
+from .fields import field_files, field_source, find_fields, guess_bits, parse_channels, read_field, to_training_scale, training_shape
 from .images import resize, to_rgb
+from .novelty import Traits
 from .predictor import open_predictor
 from .tta import view_boxes, view_names
 
@@ -103,7 +104,7 @@ def _check_missing(missing, how):
     if len(missing) > 1 or missing[0] not in ('red', 'yellow'):
         raise ValueError(f"{lacks}, and this model can do without red or yellow alone; missing='force' runs it all the same")
 
-# %% ../nbs/19_inference.ipynb #6dd9b822
+# %% ../nbs/19_inference.ipynb #541841b8
 MAX_PENDING = 2**27 # bytes of images that wait for the model
 
 def _batches(loaded):
@@ -120,7 +121,7 @@ def _way(predictor, shape):
     return predictor.tta if tuple(shape) == (predictor.size,) * 2 else 'sliding'
 
 def _ask(predictor, loaded, options):
-    "Position -> (probs (C,), fired (C,), embedding (D,)), or the error of the model"
+    "Position -> (probs (C,), fired (C,), embedding (D,), statistics (S,)), or the error of the model"
     shapes, res = {}, {}
     for i, o in enumerate(loaded):
         if o.image is not None: shapes.setdefault(o.image.shape[:2], []).append(i)
@@ -133,18 +134,19 @@ def _ask(predictor, loaded, options):
 def _ask_group(predictor, loaded, rows, shape, options):
     images = loaded[rows[0]].image[None] if len(rows) == 1 else np.stack([loaded[i].image for i in rows])
     said = predictor.predict(images, tta=_way(predictor, shape), **options)
-    return dict(zip(rows, zip(said.probs, said.fired, said.embeddings)))
+    return dict(zip(rows, zip(said.probs, said.fired, *said.traits)))
 
 def _ask_one(predictor, loaded, i, shape, options):
     try: return _ask_group(predictor, loaded, [i], shape, options)
     except ValueError as e: return {i: e}
 
-# %% ../nbs/19_inference.ipynb #7a25ce41
+# %% ../nbs/19_inference.ipynb #9af86cc4
 def _numbers(row): return ' '.join(map(str, np.flatnonzero(row)))
 
 def _crops(predictor, shape, factor, called, fired):
     "The `crop` of a field of this shape on the scale of the model"
-    way, crop = _way(predictor, shape), predictor.model.crop_size
+    way = _way(predictor, shape)
+    crop = predictor.window(way)
     names, boxes = view_names(way, shape, crop), view_boxes(way, shape, crop)
     own = lambda k: ' '.join(str(round(o / factor)) for o in boxes[fired[k]])
     return '; '.join(f'{k}: {names[fired[k]]} [{own(k)}]' for k in np.flatnonzero(called)), len(boxes)
@@ -156,8 +158,8 @@ def parse_crops(
     found = re.findall(r'(\d+): ([^\[]+) \[(\d+) (\d+) (\d+) (\d+)\]', text if isinstance(text, str) else '')
     return {int(k): (name, tuple(map(int, box))) for k, name, *box in found}
 
-# %% ../nbs/19_inference.ipynb #1b86d0df
-TEXTS = ('Id', 'Predicted', 'classes', 'error', 'missing', 'crop', 'label_set')
+# %% ../nbs/19_inference.ipynb #486051cc
+TEXTS = ('Id', 'Predicted', 'classes', 'reason', 'error', 'missing', 'crop', 'label_set')
 
 def table_columns(
     predictor # a `Predictor` or `PredictorEnsemble`
@@ -165,8 +167,8 @@ def table_columns(
     "The columns of a table of `predict_fields`"
     n = len(predictor.classes)
     sets = ['label_set'] * (predictor.label_sets is not None)
-    return ['Id', 'Predicted', 'classes', 'outlier', 'distance', 'error', 'missing', 'crop', *sets, 'height', 'width', 'pixel_size',
-            'scale', 'windows',
+    return ['Id', 'Predicted', 'classes', 'outlier', 'reason', 'distance', 'departure', 'error', 'missing', 'crop', *sets, 'height', 'width',
+            'pixel_size', 'scale', 'windows',
             *(f'p_{k}' for k in range(n)), *(f'c_{k}' for k in range(n) if predictor.calibrator is not None)]
 
 def _empty(loaded):
@@ -178,19 +180,19 @@ def _empty(loaded):
 
 def _judge(predictor, loaded, said):
     "The rows of fields that the model has seen, as dictionaries"
-    probs, fired, embeddings = (np.stack(o) for o in zip(*said))
-    called, distance, unlike = predictor.decide(probs), predictor.distance(embeddings), predictor.unlike(embeddings)
+    probs, fired, *traits = (np.stack(o) for o in zip(*said))
+    called, new = predictor.decide(probs), predictor.novelty(Traits(*traits))
     calibrated = predictor.calibrated(probs) if predictor.calibrator is not None else np.zeros((len(probs), 0))
     sets = predictor.label_set(probs) if predictor.label_sets is not None else None
     for i, o in enumerate(loaded):
         row = _empty(o)
         crop, windows = _crops(predictor, o.image.shape[:2], row['scale'], called[i], fired[i])
         row |= dict(Predicted=_numbers(called[i]), classes=', '.join(np.array(predictor.classes)[called[i]]), crop=crop, windows=windows,
-                    distance=distance[i],
-                    outlier=pd.NA if predictor.cut is None else bool(unlike[i]), label_set='' if sets is None else _numbers(sets[i]))
+                    distance=new.distance[i], departure=new.departure[i], reason=new.reasons[i],
+                    outlier=bool(new.unlike[i]) if predictor.tells_novelty else pd.NA, label_set='' if sets is None else _numbers(sets[i]))
         yield row | {f'p_{k}': p for k, p in enumerate(probs[i])} | {f'c_{k}': p for k, p in enumerate(calibrated[i])}
 
-# %% ../nbs/19_inference.ipynb #6e125e93
+# %% ../nbs/19_inference.ipynb #bc3d710a
 def _rows(predictor, loaded, options):
     "The rows of some fields, and their embeddings (NaN where there is none)"
     said = _ask(predictor, loaded, options)
@@ -205,11 +207,11 @@ def _as_table(rows, columns):
     table = pd.DataFrame(rows, columns=columns)
     texts = [o for o in TEXTS if o in table]
     table[texts] = table[texts].fillna('').astype(object)
-    whole, single = ['height', 'width', 'windows'], [o for o in table if re.fullmatch(r'[pc]_\d+|distance', o)]
+    whole, single = ['height', 'width', 'windows'], [o for o in table if re.fullmatch(r'[pc]_\d+|distance|departure', o)]
     table[whole] = table[whole].fillna(0).astype(np.int64)
     return table.astype({**{o: np.float32 for o in single}, 'pixel_size': float, 'scale': float, 'outlier': 'boolean'})
 
-# %% ../nbs/19_inference.ipynb #dd7a08c1
+# %% ../nbs/19_inference.ipynb #7a866bdd
 VERSION = 1 # of the parts; changes when they come to mean something else
 
 def fingerprint(
@@ -220,14 +222,15 @@ def fingerprint(
     for o in getattr(predictor, 'members', [predictor]):
         digest.update(json.dumps(o.config, sort_keys=True, default=str).encode())
         for k, v in sorted(o.model.state_dict().items()): digest.update(k.encode() + v.detach().cpu().contiguous().numpy().tobytes())
-        if o.reference is not None: digest.update(np.ascontiguousarray(o.reference.embeddings).tobytes())
+        for rows in (o.reference.embeddings, o.reference.statistics) if o.reference is not None else ():
+            if rows is not None: digest.update(np.ascontiguousarray(rows).tobytes())
     digest.update(np.asarray(predictor.thresholds, np.float64).tobytes() + np.asarray(predictor.calibrated(grid), np.float32).tobytes())
     if predictor.label_sets is not None: digest.update(predictor.label_set(grid).tobytes())
     return digest.hexdigest()
 
 def _signature(field):
     "A field and its files, by size and time of change"
-    paths = [o for o in (*(getattr(field, c) for c in CHANNELS), field.stack) if o and os.path.exists(o)]
+    paths = [o for o in field_files(field) if os.path.exists(o)]
     return [*map(str, field), *([o, os.stat(o).st_size, os.stat(o).st_mtime_ns] for o in paths)]
 
 def _part_name(key, fields): return hashlib.blake2b(json.dumps([VERSION, key, [*map(_signature, fields)]]).encode(), digest_size=16).hexdigest()
@@ -418,11 +421,11 @@ function order(){const s=by('sort').value,k=by('class').value;
 for(const id of ['class','text','what','sort'])by(id).addEventListener('input',()=>{show();order()});show();
 '''
 
-# %% ../nbs/19_inference.ipynb #a08fc56a
+# %% ../nbs/19_inference.ipynb #9ca3f5f4
 def _marks(row):
     "Kind and words of what is odd about a field"
     if row['error']: return [('error', row['error'])]
-    unlike = [('outlier', f'unlike the training images (distance {row["distance"]:.2f})')] if row['outlier'] is not pd.NA and row['outlier'] else []
+    unlike = [('outlier', f'unlike the training images: {row["reason"]}')] if row['outlier'] is not pd.NA and row['outlier'] else []
     return unlike + [('missing', f'no {o} channel') for o in row['missing'].split()]
 
 def _gallery_card(i, row, thumb, classes):
@@ -483,7 +486,7 @@ def _tools(called):
     return (f'<div class="tools">{select("class", "class", {"": "any", **called})}{select("what", "show", kinds)}{select("sort", "sort by", order)}'
             '<label>search <input id="text" type="search"></label><span id="count" role="status"></span></div>')
 
-# %% ../nbs/19_inference.ipynb #d3cc8332
+# %% ../nbs/19_inference.ipynb #d7ed9b28
 SUFFIXES = {'out': ('.csv', '.parquet'), 'embeddings': ('.parquet', '.h5ad'), 'gallery': ('.html',)}
 
 def _check_files(**files):
@@ -511,7 +514,7 @@ def _reading(predictor, fields, bits, **options):
         raise ValueError("missing='zeros' is for models that were trained with channel_dropout, and this one was not; missing='force' runs it "
                          "all the same, and nobody should believe what it says")
     bits = guess_bits(fields) if bits is None else bits
-    return _Reading(predictor.size, predictor.pixel_size, predictor.model.crop_size, bits, dropout=predictor.channel_dropout > 0, **options)
+    return _Reading(predictor.size, predictor.pixel_size, predictor.window('sliding'), bits, dropout=predictor.channel_dropout > 0, **options)
 
 # %% ../nbs/19_inference.ipynb #319bafc9
 def cpu_batch(
@@ -610,7 +613,7 @@ def read_table(
                         na_values={o: [''] for o in pd.read_csv(path, nrows=0) if o not in TEXTS})
     return _as_table(table, list(table))
 
-# %% ../nbs/19_inference.ipynb #dd549800
+# %% ../nbs/19_inference.ipynb #a4c526d7
 EXAMPLES = '''examples:
   hpa_predict my_images --model results/first/fold_0/model --out table.csv
   # the models of all folds together, a gallery to look at, and where each class was seen
@@ -630,11 +633,12 @@ def _parser():
     add('source', metavar='FOLDER', help='folder of fields, a CSV file with the columns Id, red, green, blue, yellow (paths), or one TIFF')
     add('--model', required=True, metavar='DIR', help='folder of a model, or of several that are averaged')
     add('--out', required=True, metavar='FILE', help='table to write, .csv or .parquet')
-    add('--pattern', metavar='TEXT', help="names of the files, such as '{id}_ch{channel}.tif'; * stands for anything")
+    add('--pattern', metavar='TEXT', help="names of the files, such as '{id}_ch{channel}.tif' or '{id}_z{z}_{channel}.tif'; "
+                                                 "* stands for anything")
     add('--channels', default='', metavar='TEXT', help="what names or numbers show, '0=blue, Cy5=yellow, DIC=-', or the order of pages, "
                                                        "'blue, green, -'")
     add('--bits', type=int, help='bits in use in files of 16; default: guessed from all fields')
-    add('--project', choices=['max'], help='z-stacks: take the brightest value of each pixel')
+    add('--project', choices=['max'], help='z-stacks, in one file or in files of their own: take the brightest value of each pixel')
     add('--pixel-size', type=float, metavar='UM', help='side of a pixel in micrometres, if the files do not say it')
     add('--fit', action='store_true', help='ignore pixel sizes, fit the shorter side')
     add('--missing', choices=MISSING, default='refuse', help='fields without a channel (default: refuse)')
