@@ -399,7 +399,7 @@ def _anndata():
     except ImportError: raise ImportError('h5ad files need anndata: pip install anndata; or write embeddings to a .parquet file') from None
     return anndata
 
-# %% ../nbs/19_inference.ipynb #590525af
+# %% ../nbs/19_inference.ipynb #f4dd33d3
 MAX_GALLERY = 9_500_000 # bytes
 
 _GALLERY_STYLE = '''
@@ -416,12 +416,12 @@ function show(){const k=by('class').value,t=by('text').value.toLowerCase(),w=by(
   &&(w=='all'||d.marks.includes(w)||(w=='fine'&&!d.marks));o.hidden=!yes;n+=yes}
  by('count').textContent=n+' of '+cards.length+' shown'}
 function order(){const s=by('sort').value,k=by('class').value;
- const value=o=>s=='row'?+o.dataset.row:s=='distance'?-(o.dataset.distance||-1):-((JSON.parse(o.dataset.probs)[k||'top'])||-1);
+ const value=o=>s=='row'?+o.dataset.row:s.startsWith('d')?-(o.dataset[s]||-1):-((JSON.parse(o.dataset.probs)[k||'top'])||-1);
  grid.append(...cards.sort((a,b)=>value(a)-value(b)||a.dataset.row-b.dataset.row))}
 for(const id of ['class','text','what','sort'])by(id).addEventListener('input',()=>{show();order()});show();
 '''
 
-# %% ../nbs/19_inference.ipynb #9ca3f5f4
+# %% ../nbs/19_inference.ipynb #42c2356b
 def _marks(row):
     "Kind and words of what is odd about a field"
     if row['error']: return [('error', row['error'])]
@@ -438,13 +438,13 @@ def _gallery_card(i, row, thumb, classes):
                    for k, p in sorted(probs.items(), key=lambda o: -o[1]))
     picture = _picture(thumb, 'jpeg', f'{row["Id"]}: all channels, and the protein') if thumb else '<div class="none">no picture</div>'
     data = json.dumps({**{k: round(float(p), 4) for k, p in probs.items()}, 'top': round(float(max(probs.values(), default=0)), 4)})
-    far = '' if np.isnan(row['distance']) else f'{row["distance"]:.4f}'
+    distance, departure = ('' if np.isnan(row[o]) else f'{row[o]:.4f}' for o in ('distance', 'departure'))
     words = ''.join(f'<span class="mark {k}">{escape(o)}</span>' for k, o in marks)
     return (f'<figure data-row="{i}" data-called="{row["Predicted"]}" data-marks="{" ".join(k for k, _ in marks)}" '
-            f'data-distance="{far}" data-probs="{escape(data)}">{picture}'
+            f'data-distance="{distance}" data-departure="{departure}" data-probs="{escape(data)}">{picture}'
             f'<figcaption><b>{escape(str(row["Id"]))}</b><br>{words}{bars}</figcaption></figure>')
 
-# %% ../nbs/19_inference.ipynb #7fd564a4
+# %% ../nbs/19_inference.ipynb #fe5f0e14
 def write_gallery(
     path:str|Path, # the HTML file to write
     table:pd.DataFrame, # of `predict_fields`
@@ -482,7 +482,8 @@ def _tools(called):
         items = ''.join(f'<option value="{k}">{escape(o)}</option>' for k, o in options.items())
         return f'<label>{label} <select id="{name}">{items}</select></label>'
     kinds = {'all': 'all', 'fine': 'nothing odd', 'outlier': 'unlike the training images', 'missing': 'a channel missing', 'error': 'not judged'}
-    order = {'row': 'order of the table', 'prob': 'probability of the class', 'distance': 'distance from the training images'}
+    order = {'row': 'order of the table', 'prob': 'probability of the class', 'distance': 'distance from the training images, to the model',
+             'departure': 'departure from them, in brightness and detail'}
     return (f'<div class="tools">{select("class", "class", {"": "any", **called})}{select("what", "show", kinds)}{select("sort", "sort by", order)}'
             '<label>search <input id="text" type="search"></label><span id="count" role="status"></span></div>')
 
