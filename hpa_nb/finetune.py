@@ -7,7 +7,7 @@ __all__ = ['STRENGTHS', 'LEAST', 'HEADS', 'FEWEST', 'EXAMPLES', 'WEIGHTS', 'mode
            'fit_logistic', 'head_probs', 'select_outputs', 'train_head', 'FittedHead', 'fit_head', 'assemble',
            'OwnLabels', 'read_own_labels', 'FieldImages', 'Adapted', 'adapt', 'main', 'learning_curve', 'plot_curve']
 
-# %% ../nbs/19a_finetune.ipynb #a7f338f1
+# %% ../nbs/19a_finetune.ipynb #f5e206af
 import argparse, copy, hashlib, json, shlex, sys, time, warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -34,7 +34,7 @@ from .model import HPAModel, class_prior, create_head, create_model, set_prior
 from .losses import create_loss
 from .tta import TTA, Views, evaluating, reduce_views, view_boxes, view_names
 from .thresholds import apply_thresholds, fit_thresholds, nested_predict
-from .novelty import Traits, fit_reference, image_statistics, pyramid_levels, statistic_names
+from .novelty import Traits, cross_fit_reference, image_statistics, pyramid_levels, statistic_names
 from .predictor import _notes as _lacks, create_predictor, open_predictor, view_size
 from .inference import MISSING, _ahead, _cpus, _find, _load, _load_field, _reading, _signature, _way, cpu_batch
 
@@ -767,7 +767,7 @@ class Adapted:
         ax.legend(fontsize=8, ncol=2, loc='lower center', bbox_to_anchor=(.5, 1))
         return fig
 
-# %% ../nbs/19a_finetune.ipynb #184467b4
+# %% ../nbs/19a_finetune.ipynb #1dc96928
 def _summary(base, fitted, scores, notes):
     "What the model card tells"
     n, groups = len(fitted.targets), len(np.unique(fitted.groups))
@@ -785,8 +785,7 @@ def _own_predictor(base, fitted, embeddings, statistics, size, tta, scores, note
     res = create_predictor(model, fitted.probs, fitted.targets, fitted.thresholds, groups=fitted.groups, size=size, tta=tta,
                            reduce=fitted.reduce, channel_dropout=base.get('channel_dropout', 0.), pixel_size=base.pixel_size(size),
                            classes=fitted.classes, summary=summary)
-    traits, held = _traits(model, embeddings, statistics), hold_out(fitted.targets, fitted.groups, .2)
-    res.reference = fit_reference(*(Traits(*(o[rows] for o in traits)) for rows in (~held, held)), fitted.groups[held])
+    res.reference = cross_fit_reference(_traits(model, embeddings, statistics), fitted.groups)
     res.summary['notes'] = [*summary['notes'], *_lacks(len(fitted.targets), res.label_sets, res.reference)]  # with the reference
     return res
 

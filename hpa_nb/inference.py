@@ -444,7 +444,7 @@ def _gallery_card(i, row, thumb, classes):
             f'data-distance="{distance}" data-departure="{departure}" data-probs="{escape(data)}">{picture}'
             f'<figcaption><b>{escape(str(row["Id"]))}</b><br>{words}{bars}</figcaption></figure>')
 
-# %% ../nbs/19_inference.ipynb #fe5f0e14
+# %% ../nbs/19_inference.ipynb #62984dd1
 def write_gallery(
     path:str|Path, # the HTML file to write
     table:pd.DataFrame, # of `predict_fields`
@@ -462,10 +462,15 @@ def write_gallery(
     with atomic_path(path) as tmp: tmp.write_text(_gallery_page(cards, table, classes, note), encoding='utf-8')
     return len(cards)
 
+def _is_told(table):
+    "Whether the model could tell which fields are unlike the training images, as far as the table shows"
+    return not table.outlier[table.error == ''].isna().any()
+
 def _gallery_page(cards, table, classes, note):
     "The whole file"
     errors, unlike = int((table.error != '').sum()), int(table.outlier.fillna(False).sum())
-    lead = f'{len(table):,} fields; {errors:,} could not be judged, {unlike:,} are unlike the training images.' + (
+    odd = f'{unlike:,} are unlike the training images' if _is_told(table) else 'whether they are like the training images is not known'
+    lead = f'{len(table):,} fields; {errors:,} could not be judged, {odd}.' + (
         f' <b>Only the first {len(cards):,} are shown here</b>; the table has all.' if len(cards) < len(table) else '')
     how = 'calibrated' if 'c_0' in table else 'not calibrated'
     called = sorted({int(k) for o in table.Predicted for k in o.split()})
@@ -652,7 +657,7 @@ def _parser():
     add('--workers', type=int, metavar='N', help='threads that read files')
     return parser
 
-# %% ../nbs/19_inference.ipynb #75d74036
+# %% ../nbs/19_inference.ipynb #52a7ccbc
 def main(
     argv:Sequence[str]|None=None # arguments, by default those of the command line
 ) -> int: # exit code
@@ -668,7 +673,8 @@ def main(
         print('hpa_predict: interrupted; the same command goes on', file=sys.stderr)
         return 130
     errors, unlike = (table.error != '').sum(), table.outlier.fillna(False).sum()
-    print(f'{out}: {len(table):,} fields, {errors:,} not judged (see the column error), {unlike:,} unlike the training images')
+    odd = f'{unlike:,} unlike the training images' if _is_told(table) else 'whether they are like the training images, this model cannot tell'
+    print(f'{out}: {len(table):,} fields, {errors:,} not judged (see the column error), {odd}')
     return 3 if errors else 0
 
 # %% ../nbs/19_inference.ipynb #ad5623fa

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['K', 'LEVELS', 'LEAST_SD', 'pyramid_levels', 'statistic_names', 'image_statistics', 'Traits', 'Novelty', 'Reference',
-           'reference_rows', 'fit_reference', 'ReferenceEnsemble']
+           'reference_rows', 'fit_reference', 'cross_fit_reference', 'ReferenceEnsemble']
 
 # %% ../nbs/17b_novelty.ipynb #0e1a85dd
 import math
@@ -257,7 +257,7 @@ def _check_traits(traits, what):
         if not np.isfinite(o).all(): raise ValueError(f'{name} must be finite, but image {np.argwhere(~np.isfinite(o))[0][0]} has NaN or infinity')
     return traits
 
-# %% ../nbs/17b_novelty.ipynb #4a3a3f17
+# %% ../nbs/17b_novelty.ipynb #00639f2b
 def fit_reference(
     known:Traits, # of training images without augmentation, see `reference_rows`
     held_out:Traits|None=None, # of images that were not learnt from; None: no cuts
@@ -266,20 +266,56 @@ def fit_reference(
     level:float|None=None # share of images like the training data that neither cut is to exclude; None: the first possible of `LEVELS`
 ) -> Reference:
     "What is near the training data, and how far is too far"
+    bare = _bare(known, k, level)
+    if held_out is None: return bare
+    held_out = _check_traits(held_out, 'held_out')
+    if groups is not None: check_same_length(groups=groups, held_out=held_out.embeddings)
+    return _with_cuts(bare, *_far(bare, held_out), groups, level)
+
+def _bare(known, k, level):
+    "A reference without cuts"
     known = _check_traits(known, 'known')
     if not 1 <= k <= len(known.embeddings): raise ValueError(f'k must be 1 to {len(known.embeddings)}, the number of training images, not {k}')
     statistics = None if known.statistics is None else known.statistics.astype(np.float32)
-    bare = Reference(_unit(known.embeddings).astype(np.float16), statistics, k, None, None, level or LEVELS[0], 0, False)
-    if held_out is None: return bare
-    held_out, n = _check_traits(held_out, 'held_out'), len(held_out.embeddings)
-    if groups is not None: check_same_length(groups=groups, held_out=held_out.embeddings)
-    both = statistics is not None and held_out.statistics is not None
+    return Reference(_unit(known.embeddings).astype(np.float16), statistics, k, None, None, level or LEVELS[0], 0, False)
+
+def _far(reference, traits):
+    "Distance and departure of images; None for the second if there are no statistics"
+    both = reference.statistics is not None and traits.statistics is not None
+    return reference.distance(traits.embeddings), reference.departure(traits.statistics) if both else None
+
+def _with_cuts(bare, distance, departure, groups, level):
+    "A reference with cuts by held-out images"
+    n, both = len(distance), departure is not None
     n_groups = 0 if groups is None else len(np.unique(groups))
     chosen, grouped = _choose_level(n, n_groups, level, 1 + both)
     if chosen is None: return replace(bare, units=n)
     units, each = groups if grouped else np.arange(n), 1 - (1 - chosen) / (1 + both)
-    return replace(bare, cut=_cut(bare.distance(held_out.embeddings), units, each), level=chosen, units=n_groups if grouped else n, grouped=grouped,
-                   statistics_cut=_cut(bare.departure(held_out.statistics), units, each) if both else None)
+    return replace(bare, cut=_cut(distance, units, each), level=chosen, units=n_groups if grouped else n, grouped=grouped,
+                   statistics_cut=_cut(departure, units, each) if both else None)
+
+# %% ../nbs/17b_novelty.ipynb #20a51958
+def cross_fit_reference(
+    traits:Traits, # of images that the network was not trained on, though a head may have been
+    groups:np.ndarray=None, # (N,), images that resemble one another; None: each image alone
+    n_splits:int=5, # parts of groups
+    k:int=K, # neighbours
+    level:float|None=None, # as in `fit_reference`
+    seed:int=0 # of the parts
+) -> Reference: # of all images
+    "The same where no images are held out: each is measured against those of the other parts"
+    bare = _bare(traits, k, level)
+    traits = _check_traits(traits, 'traits')
+    code = np.unique(np.arange(len(traits.embeddings)) if groups is None else groups, return_inverse=True)[1]
+    check_same_length(groups=code, traits=traits.embeddings)
+    part = np.random.default_rng(seed).permutation(code.max() + 1)[code] % n_splits
+    far = [np.full(len(code), np.nan, np.float32), None if traits.statistics is None else np.full(len(code), np.nan, np.float32)]
+    for j in np.unique(part):
+        known, asked = (Traits(*(None if o is None else o[rows] for o in traits)) for rows in (part != j, part == j))
+        if len(known.embeddings) < k: return replace(bare, units=len(code))
+        for o, values in zip(far, _far(_bare(known, k, level), asked)):
+            if o is not None: o[part == j] = values
+    return _with_cuts(bare, *far, groups, level)
 
 # %% ../nbs/17b_novelty.ipynb #486d28d1
 class ReferenceEnsemble(_Judging):
