@@ -724,7 +724,7 @@ def _notes(n, label_sets, reference):
     if reference is None: yield 'Nothing of the training images is kept, so images unlike them are not recognised.'
     elif reference.cut is None and n >= ENOUGH: yield 'There are no cuts, so images unlike the training data are not flagged.'
 
-# %% ../nbs/18b_predictor.ipynb #6bdf2ecf
+# %% ../nbs/18b_predictor.ipynb #283b0211
 def create_predictor(
     model:HPAModel,
     probs:np.ndarray, # float (N, C), 0 to 1, of held-out images, with `tta` and `reduce`
@@ -734,6 +734,7 @@ def create_predictor(
     known:Traits|None=None, # of training images without augmentation, see `novelty.reference_rows` and `predict_outputs`; None: no reference
     held_out:Traits|None=None, # of the held-out images; None: no cuts
     groups:np.ndarray=None, # (N,), held-out images that resemble one another (antibody, cluster); None: each image alone
+    known_groups:np.ndarray=None, # (R,), the same of `known`
     calibration:str='platt_per_class', # a name in `calibration.METHODS`
     coverage:float=.9, # of the label sets, which hold all labels of an image so often
     size:int, # side in pixels of the stored images
@@ -755,6 +756,6 @@ def create_predictor(
         summary = {**_judge(probs, targets, thresholds, groups, summary, classes), **summary}
     if known is not None:
         held = (held_out, groups) if n >= ENOUGH and held_out is not None else (None, None)
-        reference = fit_reference(known, *held, k=min(K, len(known.embeddings)))
+        reference = fit_reference(known, *held, k=min(K, len(known.embeddings)), known_groups=known_groups)
     summary['notes'] = [*summary.get('notes', []), *_notes(n, label_sets, reference)]
     return Predictor(model, classes, thresholds, size, tta, reduce, calibrator, label_sets, reference, channel_dropout, pixel_size, _plain(summary))
