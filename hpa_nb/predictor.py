@@ -7,7 +7,7 @@ __all__ = ['FORMAT', 'VERSION', 'LARGEST', 'TIMM_OWN', 'REFERENCE_RULES', 'FILES
            'Outputs', 'predict_outputs', 'view_size', 'Predictor', 'model_card', 'PredictorEnsemble', 'open_predictor',
            'write_ensemble', 'create_predictor']
 
-# %% ../nbs/18b_predictor.ipynb #2c37691e
+# %% ../nbs/18b_predictor.ipynb #aeaf358a
 import inspect, json, math, os, re, shutil, tempfile
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -27,7 +27,8 @@ from .conformal import LabelSets, fit_conformal
 from .core import CHANNELS, atomic_path, check_name, check_same_length
 from .metrics import average_precision, class_f1, macro_average_precision, macro_average_precision_ci, macro_f1, macro_f1_ci
 from .model import POOLS, HPAModel, create_model
-from .novelty import K, Novelty, Reference, ReferenceEnsemble, Traits, fit_reference, image_statistics, pyramid_levels, statistic_names
+from .novelty import (K, Novelty, Reference, ReferenceEnsemble, Traits, fit_reference, image_statistics, pyramid_levels,
+                            statistic_names)
 from .thresholds import apply_thresholds, nested_predict
 from .tta import REDUCTIONS, TTA, firing_view, map_views, reduce_views, view_boxes
 
@@ -92,11 +93,11 @@ class _Batches:
             self.statistics.append(image_statistics(x.to(self.device), self.levels))  # stays there, so nothing waits for it
             yield batch
 
-# %% ../nbs/18b_predictor.ipynb #b97702b4
+# %% ../nbs/18b_predictor.ipynb #798f7374
 class Outputs(NamedTuple):
     "What models say about N images, before anything is made of it"
     views: np.ndarray     # float32 (N, views, models, C), probabilities
-    traits: Traits        # embeddings float32 (N, D), the mean over the views, those of several models beside one another; statistics (N, S)
+    traits: Traits        # embeddings float32 (N, D), means over the views, of several models beside one another; statistics (N, S)
     shape: tuple[int, int] # height and width of the images
 
 def predict_outputs(
@@ -129,7 +130,7 @@ def _is_text(o): return isinstance(o, str) and 0 < len(o) <= 200 and o.isprintab
 def _are_names(o): return isinstance(o, list) and 0 < len(o) <= 4096 and all(map(_is_text, o)) and len(set(o)) == len(o)
 def _are_numbers(o, n, least, most): return isinstance(o, list) and len(o) == n and all(_is_number(v, least, most) for v in o)
 
-# %% ../nbs/18b_predictor.ipynb #f5b37a16
+# %% ../nbs/18b_predictor.ipynb #1f1f909d
 def _is_reduction(o, n):
     if isinstance(o, list): return len(o) == n and all(not isinstance(v, list) and _is_reduction(v, n) for v in o)
     return o in REDUCTIONS if isinstance(o, str) else _is_number(o, 1, 1000)
@@ -142,7 +143,8 @@ def _rules(n, channels):
         'thresholds': (lambda o: _are_numbers(o, n, -1, 2), f'{n} numbers from -1 to 2, one a class'),
         'size': (lambda o: _is_whole(o, 8, LARGEST), f'a whole number of pixels, 8 to {LARGEST}'),
         'tta': (lambda o: isinstance(o, str) and o in TTA, f'one of {", ".join(TTA)}'),
-        'reduce': (lambda o: _is_reduction(o, n), f'one of {", ".join(REDUCTIONS)}, an exponent of 1 or more, or a list of such, one a class'),
+        'reduce': (lambda o: _is_reduction(o, n), f'one of {", ".join(REDUCTIONS)}, an exponent of 1 or more, or a list of such, '
+                                                  'one a class'),
         'channel_dropout': (lambda o: _is_number(o, 0, 1), 'a number from 0 to 1'),
         'pixel_size': (lambda o: o is None or _is_number(o, 1e-4, 1e4), 'micrometres, or null'),
         'model': (lambda o: isinstance(o, dict), 'the arguments of create_model'),
@@ -172,7 +174,8 @@ TIMM_OWN = {*inspect.signature(timm.create_model).parameters, 'in_chans', 'num_c
 
 def _are_backbone_args(args):
     "Whether these are numbers, short texts, true or false by name, none of which tells timm to load something"
-    def plain(o): return o is None or isinstance(o, bool) or _is_number(o, -LARGEST, LARGEST) or (isinstance(o, str) and re.fullmatch(r'\w{1,40}', o, re.ASCII))
+    def short(o): return isinstance(o, str) and re.fullmatch(r'\w{1,40}', o, re.ASCII)
+    def plain(o): return o is None or isinstance(o, bool) or _is_number(o, -LARGEST, LARGEST) or short(o)
     def fits(o): return plain(o) or (isinstance(o, list) and len(o) <= 8 and all(map(plain, o)))
     return isinstance(args, dict) and all(k not in TIMM_OWN and not k.startswith('pretrained') and fits(v) for k, v in args.items())
 
@@ -225,7 +228,7 @@ def _put_weights(path, model, weights):
     if wrong: raise ValueError(f"{path} does not fit the model of config.json in {len(wrong)} places, such as: {'; '.join(wrong[:3])}")
     model.load_state_dict(weights)
 
-# %% ../nbs/18b_predictor.ipynb #138acd87
+# %% ../nbs/18b_predictor.ipynb #72bc72f0
 def _load_model(folder, args):
     "The model that checked arguments describe, with the weights in a folder"
     weights = _read_tensors(folder/'model.safetensors')
@@ -260,7 +263,8 @@ def _load_beside(folder, name, cls, n):
     if not (folder/name).is_file(): return None
     _read_json(folder/name)
     try: res = cls.load(folder/name)
-    except (ArithmeticError, AttributeError, LookupError) as e: raise ValueError(f'{folder/name} is no sound {cls.__name__}: {e!r}') from None
+    except (ArithmeticError, AttributeError, LookupError) as e:
+        raise ValueError(f'{folder/name} is no sound {cls.__name__}: {e!r}') from None
     if res.n_classes != n: raise ValueError(f'{folder/name}: it is for {res.n_classes} classes, the model has {n}')
     return res
 
@@ -284,7 +288,7 @@ def _whole_folder(folder):
 
 FILES = ('config.json', 'model.safetensors', 'reference.safetensors', 'calibration.json', 'label_sets.json', 'README.md')
 
-# %% ../nbs/18b_predictor.ipynb #7dc05a84
+# %% ../nbs/18b_predictor.ipynb #49352b6a
 def view_size(
     model:HPAModel,
     size:int, # side in pixels of the images that it was trained on
@@ -326,8 +330,9 @@ class _Deciding:
         if device != self.device: self.to(device)
         tta = tta or self.tta
         check_name('tta', tta, TTA)
-        views, traits, shape = predict_outputs(self._network(compile and device.type == 'cuda'), images, tta, batch_size, pyramid_levels(self.size),
-                                               size=self.window(tta), mixed_precision=mixed_precision)
+        network = self._network(compile and device.type == 'cuda')
+        views, traits, shape = predict_outputs(network, images, tta, batch_size, pyramid_levels(self.size), size=self.window(tta),
+                                               mixed_precision=mixed_precision)
         probs = np.mean([reduce_views(views[:, :, i], o) for i, o in enumerate(self._reductions)], 0)
         fired = firing_view(views.mean(2) if views.shape[2] > 1 else views[:, :, 0]).astype(np.int16)
         return Predicted(probs, fired, view_boxes(tta, shape, self.window(tta)), *traits)
@@ -373,7 +378,7 @@ class _Deciding:
         "Whether images unlike the training data are recognised"
         return self.reference is not None and self.reference.cut is not None
 
-# %% ../nbs/18b_predictor.ipynb #82695989
+# %% ../nbs/18b_predictor.ipynb #f028288c
 def _check_beside(predictor):
     "Raise `ValueError` for a calibrator or label sets of other classes"
     for o in (predictor.calibrator, predictor.label_sets):
@@ -461,7 +466,8 @@ class Predictor(_Deciding, ModelHubMixin, library_name='hpa_nb'):
         folder:str|Path, # a model folder, or the name of a repository of the hub, 'user/name'
         *,
         revision:str|None=None, # branch, tag or commit of the repository
-        token:str|bool|None=None, cache_dir:str|Path|None=None, force_download:bool=False, local_files_only:bool=False # as the hub takes them
+        token:str|bool|None=None, cache_dir:str|Path|None=None, force_download:bool=False,
+        local_files_only:bool=False # these as the hub takes them
     ) -> 'Predictor':
         "Read what `save_pretrained` wrote; raises `ValueError` or `FileNotFoundError` that says what is wrong"
         return cls._from_pretrained(model_id=str(folder), revision=revision, cache_dir=cache_dir, force_download=force_download,
@@ -474,7 +480,7 @@ class Predictor(_Deciding, ModelHubMixin, library_name='hpa_nb'):
                                                    local_files_only=local_files_only, token=token)
         return _load(cls, folder)
 
-# %% ../nbs/18b_predictor.ipynb #96ee42d6
+# %% ../nbs/18b_predictor.ipynb #cce76b94
 def _plain(o):
     "The same with lists, numbers and texts of Python's own, for JSON"
     if isinstance(o, dict): return {str(k): _plain(v) for k, v in o.items()}
@@ -488,7 +494,8 @@ def _load(cls, folder):
     "The predictor in a folder"
     path = folder/'config.json'
     config = _read_json(path)
-    if not isinstance(config, dict) or config.pop('format', None) != FORMAT: raise ValueError(f'{path}: this is not the configuration of a {FORMAT}')
+    if not isinstance(config, dict) or config.pop('format', None) != FORMAT:
+        raise ValueError(f'{path}: this is not the configuration of a {FORMAT}')
     if (version := config.pop('version', None)) != VERSION:
         raise ValueError(f'{path}: version {_short(version)} of the format is not known here, only {VERSION}; a newer hpa_nb may know it')
     _check_config(str(path), config)
@@ -507,7 +514,7 @@ def _download(repo, **options):
         raise FileNotFoundError(f'{repo!r} is no folder here, and no repository that could be fetched from the Hugging Face hub '
                                 f'({type(e).__name__}: {str(e).splitlines()[0] if str(e) else ""})') from e
 
-# %% ../nbs/18b_predictor.ipynb #864775d1
+# %% ../nbs/18b_predictor.ipynb #8b01713f
 def _table(columns, rows):
     "A table in Markdown"
     cell = lambda o: ('' if o is None else f'{o:.3f}' if isinstance(o, float) else str(o)).replace('|', '\\|').replace('\n', ' ')
@@ -524,28 +531,31 @@ def _front_matter(p):
         more = dict(model_name=_title(p), eval_results=[EvalResult(
             task_type='image-classification', dataset_type='human-protein-atlas', dataset_name=name, metric_type='f1',
             metric_value=round(value, 4), metric_name=f"macro F1 ({first.get('decision', 'decided')})")])
-    tags = ['biology', 'microscopy', 'fluorescence', 'human-protein-atlas', 'protein-localization', 'multi-label', 'hpa_nb', p.model.config['backbone']]
+    tags = ['biology', 'microscopy', 'fluorescence', 'human-protein-atlas', 'protein-localization', 'multi-label', 'hpa_nb',
+            p.model.config['backbone']]
     return ModelCardData(license=str(p.summary.get('licence', 'apache-2.0')), library_name='hpa_nb', pipeline_tag='image-classification',
                          tags=tags, metrics=['f1'], **more).to_yaml()
 
 def _title(p): return f"{p.model.config['backbone']} for {len(p.classes)} places in the cell, {p.size} px"
 
-# %% ../nbs/18b_predictor.ipynb #68db5fdc
+# %% ../nbs/18b_predictor.ipynb #efa9af32
 def _what_it_is(p):
     pixel = f', {p.pixel_size:g} micrometres a pixel' if p.pixel_size else ', size of a pixel not recorded'
-    lacking = f'Channels were left out of {p.channel_dropout:.0%} of the training images, so it can do without one.' if p.channel_dropout else \
-        'It needs all of them.'
-    return (f"A {p.model.config['backbone']} (timm) that looks at images of cells from an immunofluorescence microscope and gives a probability for each "
-            f"of {len(p.classes)} classes. Channels, in this order: {', '.join(p.channels)}. {lacking} Images are uint8, {p.size} px wide{pixel}; "
-            f"it sees crops of {p.model.crop_size or p.size} px, views `{p.tta}`, reduced by `{p.reduce}`.\n\n```python\n"
-            "from hpa_nb.predictor import open_predictor\npredictor = open_predictor('this folder')\nseen = predictor.predict(images)  # uint8 (N, H, W, 4)\n"
+    lacking = 'It needs all of them.'
+    if p.channel_dropout: lacking = f'Channels were left out of {p.channel_dropout:.0%} of the training images, so it can do without one.'
+    return (f"A {p.model.config['backbone']} (timm) that looks at images of cells from an immunofluorescence microscope and gives a "
+            f"probability for each of {len(p.classes)} classes. Channels, in this order: {', '.join(p.channels)}. {lacking} Images are uint8, "
+            f"{p.size} px wide{pixel}; it sees crops of {p.model.crop_size or p.size} px, views `{p.tta}`, reduced by `{p.reduce}`."
+            "\n\n```python\nfrom hpa_nb.predictor import open_predictor\npredictor = open_predictor('this folder')\n"
+            "seen = predictor.predict(images)  # uint8 (N, H, W, 4)\n"
             'predictor.decide(seen.probs), predictor.calibrated(seen.probs), predictor.novelty(seen.traits).reasons\n```')
 
 def _trained_on(p):
     s, training = p.summary, p.summary.get('training') or {}
     images = f"{training['images']:,} images" if 'images' in training else 'a number of images that was not recorded'
     groups = f" of {training['groups']:,} groups (antibodies, near-duplicates)" if 'groups' in training else ''
-    kind = {True: ' **The images are synthetic**: they show that everything works, and say nothing about real cells.', False: ' The images are real.'}
+    kind = {True: ' **The images are synthetic**: they show that everything works, and say nothing about real cells.',
+            False: ' The images are real.'}
     sources = ', '.join(f'{k} {v:,}' if isinstance(v, int) else f'{k} {v}' for k, v in (s.get('sources') or {}).items())
     fold = f" Fold {s['fold']} of {s.get('n_splits', 'several')} was held out." if 'fold' in s else ''
     run, real = f" Run: {s['run']}." if 'run' in s else '', kind.get(s.get('synthetic'), ' Whether they are real was not recorded.')
@@ -555,9 +565,11 @@ def _scores(p):
     s, held = p.summary, p.summary.get('held_out') or {}
     if not s.get('scores'): return 'Not recorded.'
     columns = ['decision', 'macro F1', '95 % from', 'to']
-    of = f"{held.get('images', '?')} held-out images" + (f" of {held['groups']} groups, none of which has an image among those learnt from" if held.get('groups') else '')
+    of = f"{held.get('images', '?')} held-out images"
+    if held.get('groups'): of += f" of {held['groups']} groups, none of which has an image among those learnt from"
     ap = s.get('average_precision')
-    ranked = f"\n\nMacro average precision: {ap['value']:.3f} ({ap['low']:.3f} to {ap['high']:.3f})." if ap and None not in ap.values() else ''
+    known = ap and None not in ap.values()
+    ranked = f"\n\nMacro average precision: {ap['value']:.3f} ({ap['low']:.3f} to {ap['high']:.3f})." if known else ''
     return (f'On {of}. *Nested*: each image is decided by thresholds that were fitted on other images.\n\n'
             + _table(columns, [[o.get(k) for k in ('decision', 'macro_f1', 'low', 'high')] for o in s['scores']]) + ranked)
 
@@ -567,37 +579,43 @@ def _per_class(p):
     columns = ['name', 'trained on', 'held out', 'threshold', 'f1', 'average_precision']
     return _table(['class', 'trained on', 'held out', 'threshold', 'F1', 'average precision'], [[o.get(k) for k in columns] for o in rows])
 
-# %% ../nbs/18b_predictor.ipynb #2c9c792c
+# %% ../nbs/18b_predictor.ipynb #1e0c2557
 def _how_unlike(r):
     "When an image is called unlike the training data"
     looks = '' if r.statistics_cut is None else (
-        f', or if its brightness, contrast, detail and correlations of channels differ from theirs by {r.statistics_cut:.2f} standard deviations or more')
+        ', or if its brightness, contrast, detail and correlations of channels differ from theirs by '
+        f'{r.statistics_cut:.2f} standard deviations or more')
     who = 'groups' if r.grouped else 'images, so new antibodies may be called unlike more often'
-    return (f'An image is called unlike the training data if its embedding is farther than {r.cut:.4f} (cosine distance) from the {r.k}. nearest of '
-            f'{len(r.embeddings):,} training images{looks}. On average, at most {1 - r.level:.0%} of images like the held-out ones are; this rests on '
-            f'{r.units:,} held-out {who}.')
+    return (f'An image is called unlike the training data if its embedding is farther than {r.cut:.4f} (cosine distance) from the '
+            f'{r.k}. nearest of {len(r.embeddings):,} training images{looks}. On average, at most {1 - r.level:.0%} of images like the '
+            f'held-out ones are; this rests on {r.units:,} held-out {who}.')
 
 def _how_decided(p):
-    lines = [f"- Thresholds: {p.summary.get('threshold_method', 'method not recorded')}, fitted on the held-out images, one a class; the class of the largest "
-             'probability is called where none is reached.']
-    if p.calibrator: lines.append(f'- Calibration: {p.calibrator.method}, fitted on the same images; classes with few of them share one fit.')
-    if p.label_sets: lines.append(f'- Label sets hold all true labels of an image with a probability of {p.label_sets.coverage:.0%} or more, for images like the held-out ones.')
+    lines = [f"- Thresholds: {p.summary.get('threshold_method', 'method not recorded')}, fitted on the held-out images, one a class; "
+             'the class of the largest probability is called where none is reached.']
+    if p.calibrator:
+        lines.append(f'- Calibration: {p.calibrator.method}, fitted on the same images; classes with few of them share one fit.')
+    if p.label_sets:
+        lines.append(f'- Label sets hold all true labels of an image with a probability of {p.label_sets.coverage:.0%} or more, '
+                     'for images like the held-out ones.')
     if (r := p.reference) is not None and r.cut is not None: lines.append(f'- {_how_unlike(r)}')
     return '\n'.join([*lines, *(f'- {o}' for o in p.summary.get('notes') or [])])
 
 def _limits(p):
     few = [o['name'] for o in p.summary.get('per_class') or [] if isinstance(o.get('held out'), int) and o['held out'] < 10]
     lines = ['It is a tool of research, and no medical device.',
-             f'It knows these {len(p.classes)} classes only, and images of the stains and the scale that it was trained on. Other scales must be brought to it first.',
-             'The flag for images unlike the training data finds what looks different, to this network or in simple statistics; it is no proof that the '
-             'others are fine: a new kind of cell or place may look like the known ones.',
-             'The held-out images chose the best weights and fitted the thresholds too. The nested scores take account of the second, not of the first.']
+             f'It knows these {len(p.classes)} classes only, and images of the stains and the scale that it was trained on. '
+             'Other scales must be brought to it first.',
+             'The flag for images unlike the training data finds what looks different, to this network or in simple statistics; it is no '
+             'proof that the others are fine: a new kind of cell or place may look like the known ones.',
+             'The held-out images chose the best weights and fitted the thresholds too. The nested scores take account of the second, '
+             'not of the first.']
     if few: lines.append(f"Fewer than 10 held-out images, so neither threshold nor score can be trusted: {', '.join(few)}.")
     return '\n'.join(f'- {o}' for o in lines)
 
 def _licence(p):
-    return (f"Code of hpa_nb: Apache 2.0. Weights: {p.summary.get('licence', 'apache-2.0')}. Images of the Human Protein Atlas carry terms of their own "
-            '(proteinatlas.org/about/licence), and so do those of Kaggle; so do pretrained weights, if it began with any.')
+    return (f"Code of hpa_nb: Apache 2.0. Weights: {p.summary.get('licence', 'apache-2.0')}. Images of the Human Protein Atlas carry "
+            'terms of their own (proteinatlas.org/about/licence), and so do those of Kaggle; so do pretrained weights, if it began with any.')
 
 def model_card(
     predictor # a `Predictor`
@@ -608,7 +626,7 @@ def model_card(
     body = '\n\n'.join(f'## {title}\n\n{part(predictor)}' for title, part in parts.items())
     return f'---\n{_front_matter(predictor).strip()}\n---\n\n# {_title(predictor)}\n\n{body}\n'
 
-# %% ../nbs/18b_predictor.ipynb #b3a001b6
+# %% ../nbs/18b_predictor.ipynb #6065ec1b
 class PredictorEnsemble(_Deciding):
     "Several predictors, such as those of all folds, whose probabilities are averaged"
     def __init__(self,
@@ -625,19 +643,23 @@ class PredictorEnsemble(_Deciding):
         self._check_same('crop_size', lambda o: o.model.crop_size)
         self.classes, self.channels, self.size, self.tta, self.reduce = first.classes, first.channels, first.size, first.tta, first.reduce
         self.thresholds = np.mean([o.thresholds for o in self.members], 0) if thresholds is None else np.asarray(thresholds, np.float64)
-        if self.thresholds.shape != (len(self.classes),): raise ValueError(f'thresholds {self.thresholds.shape} must be one a class, {len(self.classes)}')
+        if self.thresholds.shape != (len(self.classes),):
+            raise ValueError(f'thresholds {self.thresholds.shape} must be one a class, {len(self.classes)}')
         self.channel_dropout, self.pixel_size = min(o.channel_dropout for o in self.members), first.pixel_size
-        self.summary = {'members': {k: o.summary for k, o in zip(self.names, self.members)}, 'synthetic': any(o.summary.get('synthetic') for o in self.members)}
+        self.summary = {'members': {k: o.summary for k, o in zip(self.names, self.members)},
+                        'synthetic': any(o.summary.get('synthetic') for o in self.members)}
         self._calibrator, self.label_sets = calibrator, label_sets
         self.calibrator = calibrator or _mean_calibrator([o.calibrator for o in self.members])
         _check_beside(self)
         references = [o.reference for o in self.members]
-        self.reference = None if any(o is None for o in references) else ReferenceEnsemble(references, [embedding_size(o.model) for o in self.members])
+        sizes = [embedding_size(o.model) for o in self.members]
+        self.reference = None if any(o is None for o in references) else ReferenceEnsemble(references, sizes)
 
     def _check_same(self, what, of):
         for name, o in zip(self.names, self.members):
             if of(o) != of(self.members[0]):
-                raise ValueError(f'{name} has {what} {_short(of(o))}, but {self.names[0]} has {_short(of(self.members[0]))}: they make no ensemble')
+                raise ValueError(f'{name} has {what} {_short(of(o))}, but {self.names[0]} has {_short(of(self.members[0]))}: '
+                                 'they make no ensemble')
 
     @property
     def model(self): return self.members[0].model
@@ -664,13 +686,14 @@ class _MeanCalibrator:
     def __init__(self, members): self.members, self.n_classes = members, members[0].n_classes
     def __call__(self, probs): return np.mean([o(probs) for o in self.members], 0)
 
-# %% ../nbs/18b_predictor.ipynb #52a42867
+# %% ../nbs/18b_predictor.ipynb #35362471
 def open_predictor(
     path:str|Path # a model folder, a fold's folder, a run's folder, or a folder of model folders
 ): # a `Predictor`, or a `PredictorEnsemble` of several
     "Read the model, or the models, in a folder"
     path = Path(path).expanduser()
-    if not path.is_dir(): raise FileNotFoundError(f'there is no folder {path}; Predictor.from_pretrained fetches a model from the Hugging Face hub')
+    if not path.is_dir():
+        raise FileNotFoundError(f'there is no folder {path}; Predictor.from_pretrained fetches a model from the Hugging Face hub')
     for folder in (path, path/'model'):
         if (folder/'config.json').is_file(): return Predictor.from_pretrained(folder)
     folders = sorted({o.parent for pattern in ('*/config.json', '*/model/config.json') for o in path.glob(pattern)}, key=str)
@@ -700,7 +723,7 @@ def write_ensemble(
         o.save(folder/name) if o else (folder/name).unlink(missing_ok=True)
     with atomic_path(folder/'ensemble.json') as path: path.write_text(json.dumps({'thresholds': np.asarray(thresholds, float).tolist()}))
 
-# %% ../nbs/18b_predictor.ipynb #a5403f7c
+# %% ../nbs/18b_predictor.ipynb #3acb40e1
 ENOUGH = 50  # held-out images without which nothing is fitted
 
 def _judge(probs, targets, thresholds, groups, summary, classes):
@@ -708,10 +731,12 @@ def _judge(probs, targets, thresholds, groups, summary, classes):
     method = summary.get('threshold_method')
     decided = {} if method is None else {f'thresholds ({method}), nested': nested_predict(probs, targets, method, groups=groups)}
     decided['probability above 0.5'] = probs > .5
-    scores = [dict(decision=k, macro_f1=macro_f1(o, targets), **dict(zip(('low', 'high'), macro_f1_ci(o, targets, groups=groups)))) for k, o in decided.items()]
+    def score(k, o): return dict(zip(('decision', 'macro_f1', 'low', 'high'), (k, macro_f1(o, targets), *macro_f1_ci(o, targets, groups=groups))))
+    scores = [score(*o) for o in decided.items()]
     trained = (summary.get('training') or {}).get('per_class', [None] * len(classes))
     columns = dict(zip(('name', 'trained on', 'held out', 'threshold', 'f1', 'average_precision'), (
-        classes, trained, targets.sum(0).astype(int), thresholds, class_f1(next(iter(decided.values())), targets), average_precision(probs, targets))))
+        classes, trained, targets.sum(0).astype(int), thresholds, class_f1(next(iter(decided.values())), targets),
+        average_precision(probs, targets))))
     low, high = macro_average_precision_ci(probs, targets, groups=groups)
     return {'scores': scores, 'average_precision': dict(value=macro_average_precision(probs, targets), low=low, high=high),
             'held_out': dict(images=len(targets), groups=None if groups is None else len(np.unique(groups))),
@@ -719,19 +744,22 @@ def _judge(probs, targets, thresholds, groups, summary, classes):
 
 def _notes(n, label_sets, reference):
     "What could not be fitted, in words"
-    if n < ENOUGH: yield f'{n} held-out images are too few ({ENOUGH} needed): no calibration, no label sets, no scores, no cut for images unlike the training data.'
-    elif label_sets is not None and max(label_sets.thresholds) == 0: yield 'Label sets hold every class: there are too few held-out groups for less.'
+    if n < ENOUGH:
+        yield (f'{n} held-out images are too few ({ENOUGH} needed): no calibration, no label sets, no scores, no cut for images unlike '
+               'the training data.')
+    elif label_sets is not None and max(label_sets.thresholds) == 0:
+        yield 'Label sets hold every class: there are too few held-out groups for less.'
     if reference is None: yield 'Nothing of the training images is kept, so images unlike them are not recognised.'
     elif reference.cut is None and n >= ENOUGH: yield 'There are no cuts, so images unlike the training data are not flagged.'
 
-# %% ../nbs/18b_predictor.ipynb #283b0211
+# %% ../nbs/18b_predictor.ipynb #a760f37e
 def create_predictor(
     model:HPAModel,
     probs:np.ndarray, # float (N, C), 0 to 1, of held-out images, with `tta` and `reduce`
     targets:np.ndarray, # (N, C), 0 or 1, of the same images
     thresholds:np.ndarray, # float64 (C,), fitted on them
     *,
-    known:Traits|None=None, # of training images without augmentation, see `novelty.reference_rows` and `predict_outputs`; None: no reference
+    known:Traits|None=None, # of training images without augmentation, see `reference_rows` and `predict_outputs`; None: no reference
     held_out:Traits|None=None, # of the held-out images; None: no cuts
     groups:np.ndarray=None, # (N,), held-out images that resemble one another (antibody, cluster); None: each image alone
     known_groups:np.ndarray=None, # (R,), the same of `known`
@@ -752,10 +780,12 @@ def create_predictor(
     targets, classes = np.asarray(targets).astype(bool), list(class_labels(np.shape(probs)[1]) if classes is None else classes)
     calibrator = label_sets = reference = None
     if n >= ENOUGH:
-        calibrator, label_sets = fit_calibration(probs, targets, calibration, groups=groups), fit_conformal(probs, targets, coverage, groups=groups)
+        calibrator = fit_calibration(probs, targets, calibration, groups=groups)
+        label_sets = fit_conformal(probs, targets, coverage, groups=groups)
         summary = {**_judge(probs, targets, thresholds, groups, summary, classes), **summary}
     if known is not None:
         held = (held_out, groups) if n >= ENOUGH and held_out is not None else (None, None)
         reference = fit_reference(known, *held, k=min(K, len(known.embeddings)), known_groups=known_groups)
     summary['notes'] = [*summary.get('notes', []), *_notes(n, label_sets, reference)]
-    return Predictor(model, classes, thresholds, size, tta, reduce, calibrator, label_sets, reference, channel_dropout, pixel_size, _plain(summary))
+    return Predictor(model, classes, thresholds, size, tta, reduce, calibrator, label_sets, reference, channel_dropout, pixel_size,
+                     _plain(summary))
