@@ -7,7 +7,7 @@ __all__ = ['STRENGTHS', 'LEAST', 'HEADS', 'FEWEST', 'EXAMPLES', 'WEIGHTS', 'mode
            'fit_logistic', 'head_probs', 'select_outputs', 'train_head', 'FittedHead', 'fit_head', 'assemble',
            'OwnLabels', 'read_own_labels', 'FieldImages', 'Adapted', 'adapt', 'main', 'learning_curve', 'plot_curve']
 
-# %% ../nbs/19a_finetune.ipynb #f5e206af
+# %% ../nbs/19a_finetune.ipynb #c68611a1
 import argparse, copy, hashlib, json, shlex, sys, time, warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -36,7 +36,7 @@ from .tta import TTA, Views, evaluating, reduce_views, view_boxes, view_names
 from .thresholds import apply_thresholds, fit_thresholds, nested_predict
 from .novelty import Traits, cross_fit_reference, image_statistics, pyramid_levels, statistic_names
 from .predictor import _notes as _lacks, create_predictor, open_predictor, view_size
-from .inference import MISSING, _ahead, _cpus, _find, _load, _load_field, _reading, _signature, _way, cpu_batch
+from .inference import _add_reading, _ahead, _cpus, _find, _load, _load_field, _reading, _signature, _way, cpu_batch
 
 # %% ../nbs/19a_finetune.ipynb #bdb3a2e5
 def _hash(*parts):
@@ -878,7 +878,7 @@ def _finish(base, fitted, embeddings, images, size, tta, out, ids, left_out, sec
     bits = images.how.bits if isinstance(images, FieldImages) else None
     return Adapted(predictor, fitted, scores, comparison, out, seconds, left_out, bits)
 
-# %% ../nbs/19a_finetune.ipynb #e9c3ad65
+# %% ../nbs/19a_finetune.ipynb #ec52500e
 EXAMPLES = """examples:
   # labels.csv: columns Id and Target ('16 0'), or Id and a column of 0 and 1 for each class; perhaps a column group (antibody, plate)
   hpa_finetune labels.csv my_images --base results/first/fold_0/model --out own
@@ -924,17 +924,6 @@ def _add_training(add):
     add('--weights', default='timm', metavar='WHAT', help='of a network of timm: timm (from the hub, the default), none, or a file')
     add('--device', help='cpu, cuda, cuda:1; default: a GPU if there is one')
     add('--batch-size', type=int, metavar='N', help='views that the model sees at once')
-
-def _add_reading(add):
-    "The options of reading, as `hpa_predict` has them"
-    add('--pattern', metavar='TEXT', help="names of the files, such as '{id}_ch{channel}.tif'; * stands for anything")
-    add('--channels', default='', metavar='TEXT', help="what names or numbers show, '0=blue, Cy5=yellow, DIC=-', or the order of pages, "
-                                                       "'blue, green, -'")
-    add('--bits', type=int, help='bits in use in files of 16; default: guessed from all fields')
-    add('--project', choices=['max'], help='z-stacks: take the brightest value of each pixel')
-    add('--pixel-size', type=float, metavar='UM', help='side of a pixel in micrometres, if the files do not say it')
-    add('--fit', action='store_true', help='ignore pixel sizes, fit the shorter side')
-    add('--missing', choices=MISSING, default='refuse', help='fields without a channel (default: refuse)')
 
 # %% ../nbs/19a_finetune.ipynb #cd1b204f
 def _predict_line(images, out, channels, how, missing):

@@ -619,7 +619,7 @@ def read_table(
                         na_values={o: [''] for o in pd.read_csv(path, nrows=0) if o not in TEXTS})
     return _as_table(table, list(table))
 
-# %% ../nbs/19_inference.ipynb #a4c526d7
+# %% ../nbs/19_inference.ipynb #3a127e97
 EXAMPLES = '''examples:
   hpa_predict my_images --model results/first/fold_0/model --out table.csv
   # the models of all folds together, a gallery to look at, and where each class was seen
@@ -631,6 +631,18 @@ EXAMPLES = '''examples:
 
 exit codes: 0 all fields were judged; 3 some were not, see the column error; 2 wrong usage, nothing was done'''
 
+def _add_reading(add):
+    "The options of how fields are read"
+    add('--pattern', metavar='TEXT', help="names of the files, such as '{id}_ch{channel}.tif' or '{id}_z{z}_{channel}.tif'; "
+                                             "* stands for anything")
+    add('--channels', default='', metavar='TEXT', help="what names or numbers show, '0=blue, Cy5=yellow, DIC=-', or the order of pages, "
+                                                       "'blue, green, -'")
+    add('--bits', type=int, help='bits in use in files of 16; default: guessed from all fields')
+    add('--project', choices=['max'], help='z-stacks, in one file or in files of their own: take the brightest value of each pixel')
+    add('--pixel-size', type=float, metavar='UM', help='side of a pixel in micrometres, if the files do not say it')
+    add('--fit', action='store_true', help='ignore pixel sizes, fit the shorter side')
+    add('--missing', choices=MISSING, default='refuse', help='fields without a channel (default: refuse)')
+
 def _parser():
     parser = argparse.ArgumentParser('hpa_predict', description='Where proteins are in the fields of a folder: one table, one row a field. '
                                                                 'The same command goes on where it was cut off.',
@@ -639,15 +651,7 @@ def _parser():
     add('source', metavar='FOLDER', help='folder of fields, a CSV file with the columns Id, red, green, blue, yellow (paths), or one TIFF')
     add('--model', required=True, metavar='DIR', help='folder of a model, or of several that are averaged')
     add('--out', required=True, metavar='FILE', help='table to write, .csv or .parquet')
-    add('--pattern', metavar='TEXT', help="names of the files, such as '{id}_ch{channel}.tif' or '{id}_z{z}_{channel}.tif'; "
-                                                 "* stands for anything")
-    add('--channels', default='', metavar='TEXT', help="what names or numbers show, '0=blue, Cy5=yellow, DIC=-', or the order of pages, "
-                                                       "'blue, green, -'")
-    add('--bits', type=int, help='bits in use in files of 16; default: guessed from all fields')
-    add('--project', choices=['max'], help='z-stacks, in one file or in files of their own: take the brightest value of each pixel')
-    add('--pixel-size', type=float, metavar='UM', help='side of a pixel in micrometres, if the files do not say it')
-    add('--fit', action='store_true', help='ignore pixel sizes, fit the shorter side')
-    add('--missing', choices=MISSING, default='refuse', help='fields without a channel (default: refuse)')
+    _add_reading(add)
     add('--overlays', metavar='DIR', help='folder for pictures of where classes were seen')
     add('--embeddings', metavar='FILE', help='.parquet or .h5ad')
     add('--gallery', metavar='FILE', help='.html')
