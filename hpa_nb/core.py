@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['CLASSES', 'N_CLASSES', 'KAGGLE_COUNTS', 'KAGGLE_TRAIN_IMAGES', 'CHANNELS', 'MEAN', 'STD', 'parse_target',
-           'format_target', 'one_hot', 'seed_everything', 'atomic_path', 'check_same_length', 'check_name',
-           'resolve_path']
+           'format_target', 'one_hot', 'seed_everything', 'atomic_path', 'atomic_folder', 'check_same_length',
+           'check_name', 'resolve_path']
 
-# %% ../nbs/00_core.ipynb #539672f0
-import difflib, os, random, tempfile
-from collections.abc import Iterable
+# %% ../nbs/00_core.ipynb #4de34f78
+import difflib, os, random, shutil, tempfile
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -97,6 +97,28 @@ def _umask():
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+# %% ../nbs/00_core.ipynb #2eae3af1
+@contextmanager
+def atomic_folder(
+    folder:str|Path, # the folder that is to be
+    files:Sequence[str] # names of its files; an old folder of this kind has the first of them
+): # a temporary `Path` beside it
+    "Fill the folder given here; it becomes `folder` if the block succeeds, else the old one stays; raises `ValueError` for another kind"
+    folder = Path(folder)
+    if folder.exists() and not (folder.is_dir() and ((folder/files[0]).is_file() or not any(folder.iterdir()))):
+        raise ValueError(f'{folder} is there already and holds something else (no {files[0]}): give a new folder')
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f'.{folder.name}-') as tmp:
+        new, old = Path(tmp)/'new', Path(tmp)/'old'
+        new.mkdir()
+        yield new
+        if folder.exists(): os.replace(folder, old)
+        try: os.replace(new, folder)
+        except OSError:
+            if old.exists(): os.replace(old, folder)
+            raise
+        for o in old.iterdir() if old.exists() else (): o.name in files or shutil.move(o, folder/o.name)
 
 # %% ../nbs/00_core.ipynb #34a679b3
 def check_same_length(

@@ -7,7 +7,7 @@ __all__ = ['STRENGTHS', 'LEAST', 'HEADS', 'FEWEST', 'EXAMPLES', 'WEIGHTS', 'mode
            'fit_logistic', 'head_probs', 'select_outputs', 'train_head', 'FittedHead', 'fit_head', 'assemble',
            'OwnLabels', 'read_own_labels', 'FieldImages', 'Adapted', 'adapt', 'main', 'learning_curve', 'plot_curve']
 
-# %% ../nbs/19a_finetune.ipynb #c68611a1
+# %% ../nbs/19a_finetune.ipynb #814b0c16
 import argparse, copy, hashlib, json, shlex, sys, time, warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from joblib import cpu_count
 from torch import nn
 from tqdm import tqdm
 
@@ -36,7 +37,7 @@ from .tta import TTA, Views, evaluating, reduce_views, view_boxes, view_names
 from .thresholds import apply_thresholds, fit_thresholds, nested_predict
 from .novelty import Traits, cross_fit_reference, image_statistics, pyramid_levels, statistic_names
 from .predictor import _notes as _lacks, create_predictor, open_predictor, view_size
-from .inference import _add_reading, _ahead, _cpus, _find, _load, _load_field, _reading, _signature, _way, cpu_batch
+from .inference import _add_reading, _ahead, _find, _load, _load_field, _reading, _signature, _way, cpu_batch
 
 # %% ../nbs/19a_finetune.ipynb #bdb3a2e5
 def _hash(*parts):
@@ -105,7 +106,7 @@ def _open_cache(path, plan):
 def _note(path, n):
     with atomic_path(path/'done') as file: file.write_text(str(n))
 
-# %% ../nbs/19a_finetune.ipynb #d65a5179
+# %% ../nbs/19a_finetune.ipynb #d6ac1209
 def cache_embeddings(
     model:HPAModel, # `create_model(...)`, or `.model` of a `Predictor`
     images, # a store, or anything of which `images[i]` is uint8 (H, W, 4), all of one size; its `.ids` are the names, if it has any
@@ -150,7 +151,7 @@ def _batches(images, first, n):
         if check_image(o := images[i]).shape != shape:
             raise ValueError(f'image {i} is {o.shape[0]} x {o.shape[1]} pixels, but image 0 {shape[0]} x {shape[1]}')
         return o
-    ahead = _ahead(read, range(first, len(images)), _cpus())
+    ahead = _ahead(read, range(first, len(images)), cpu_count())
     while batch := list(islice(ahead, n)): yield torch.from_numpy(np.stack(batch)).permute(0, 3, 1, 2)
 
 def _check_features(rows, dtype, first):
@@ -597,12 +598,12 @@ class FieldImages:
 
 def _field_key(field, how): return _hash(json.dumps([_signature(field), vars(how)]).encode())
 
-# %% ../nbs/19a_finetune.ipynb #d1310c6f
+# %% ../nbs/19a_finetune.ipynb #f2bd7483
 def _survey(fields, how, path):
     "Id -> (height, width, missing channels) of fields that can be read, and Id -> why of the others; the first is noted in a file"
     known, keys = json.loads(path.read_text()) if path.exists() else {}, [_field_key(o, how) for o in fields]
     todo, wrong = [(k, o) for k, o in zip(keys, fields) if k not in known], {}
-    loaded = _ahead(lambda o: _load(o, how), (o for _, o in todo), _cpus())
+    loaded = _ahead(lambda o: _load(o, how), (o for _, o in todo), cpu_count())
     try:
         for (key, _), o in tqdm(zip(todo, loaded), desc='read', total=len(todo), unit='field', delay=2, leave=False, disable=None):
             if o.error: wrong[str(o.field.Id)] = o.error
@@ -695,7 +696,7 @@ class _Base:
         res.window = lambda tta: view_size(self.model, res.size, tta)
         return res
 
-# %% ../nbs/19a_finetune.ipynb #fc144984
+# %% ../nbs/19a_finetune.ipynb #47e9a175
 def _own_images(images, labels, asked, out, check, unlabelled, unreadable, pattern, channels, **options):
     "The images, their labels in the same order, and Id -> why of those that were left out"
     check_name('unlabelled', unlabelled, ('stop', 'leave_out'))
@@ -704,7 +705,7 @@ def _own_images(images, labels, asked, out, check, unlabelled, unreadable, patte
         told = [k for k, o in (options | dict(pattern=pattern, channels=channels)).items() if o not in (None, False, 'refuse')]
         if told: raise ValueError(f'{told[0]} tells how to read files, but a store has been read already')
         return *_own_store(images, labels, check, unlabelled), {}
-    fields = _find(images, pattern, channels, _cpus())
+    fields = _find(images, pattern, channels, cpu_count())
     check(labels := _match(labels, [o.Id for o in fields], unlabelled))
     by_id = {str(o.Id): o for o in fields}
     how = _how(asked, fields, wanted := [by_id[o] for o in labels.ids], **options)

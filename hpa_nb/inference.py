@@ -7,7 +7,7 @@ __all__ = ['MISSING', 'MAX_PENDING', 'TEXTS', 'VERSION', 'GALLERY', 'MAX_GALLERY
            'table_columns', 'fingerprint', 'overlay', 'overlay_name', 'write_gallery', 'cpu_batch', 'predict_fields',
            'read_table', 'main']
 
-# %% ../nbs/19_inference.ipynb #829c7709
+# %% ../nbs/19_inference.ipynb #3dc90284
 import argparse, hashlib, json, os, re, shutil, sys, warnings
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 import torch
 from filelock import FileLock, Timeout
+from joblib import cpu_count
 from tqdm.auto import tqdm
 
 from .core import CHANNELS, atomic_path, check_name
@@ -33,9 +34,7 @@ from .novelty import Traits
 from .predictor import open_predictor
 from .tta import view_boxes, view_names
 
-# %% ../nbs/19_inference.ipynb #7389d1c5
-def _cpus(): return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-
+# %% ../nbs/19_inference.ipynb #55d0b893
 def _ahead(function, items, workers):
     "What `function` makes of each item, in order, by threads that are at most twice as many items ahead"
     pool, waiting = ThreadPoolExecutor(workers), deque()
@@ -522,7 +521,7 @@ def _reading(predictor, fields, bits, **options):
     bits = guess_bits(fields) if bits is None else bits
     return _Reading(predictor.size, predictor.pixel_size, predictor.window('sliding'), bits, dropout=predictor.channel_dropout > 0, **options)
 
-# %% ../nbs/19_inference.ipynb #319bafc9
+# %% ../nbs/19_inference.ipynb #71a83f22
 def cpu_batch(
     crop:int # side of the crops, pixels
 ) -> int: # 2 to 16
@@ -551,7 +550,7 @@ def predict_fields(
     workers:int|None=None # threads that read; None: one for each CPU
 ) -> pd.DataFrame: # a row a field, in the order of `find_fields`
     "Classes of each field, how sure, where, and what is odd about it; goes on where it was cut off"
-    files, workers = _check_files(out=out, embeddings=embeddings, gallery=gallery), workers or _cpus()
+    files, workers = _check_files(out=out, embeddings=embeddings, gallery=gallery), workers or cpu_count()
     if isinstance(predictor, (str, Path)): predictor = open_predictor(predictor)
     fields = _find(source, pattern, channels, workers)
     how = _reading(predictor, fields, bits, project=project, pixel_size=pixel_size, fit=fit, missing=missing)

@@ -87,7 +87,7 @@ def image_statistics(
     parts = [_statistics(o, levels) for o in images.split(step)]
     return torch.cat(parts) if parts else images.new_zeros((0, len(statistic_names(levels, range(images.shape[1])))), dtype=torch.float32)
 
-# %% ../nbs/17b_novelty.ipynb #1bcdfbab
+# %% ../nbs/17b_novelty.ipynb #9a4c7391
 K = 3 # neighbours
 LEVELS = .99, .95 # shares of images like the training data that are to be called so, the first for which there are enough
 
@@ -105,8 +105,8 @@ class Novelty(NamedTuple):
 
 def _unit(embeddings):
     "Rows of length 1, float32; rows of zeros stay"
-    o = np.asarray(embeddings, np.float32)
-    return o / np.maximum(np.linalg.norm(o, axis=1, keepdims=True), 1e-12)
+    from sklearn.preprocessing import normalize
+    return normalize(np.asarray(embeddings, np.float32))
 
 def _kth_nearest(near, rows, k):
     "The `k`-th smallest of what `near` gives for some rows at a time, float32 (N,)"
@@ -155,7 +155,7 @@ class _Judging:
                 for i in rows[departure[rows] > odd]: reasons[i].append(_reason(traits.statistics[i], z[i], names, use))
         return Novelty(distance, departure, np.array([bool(o) for o in reasons], bool), ['; '.join(o) for o in reasons])
 
-# %% ../nbs/17b_novelty.ipynb #ad8c926f
+# %% ../nbs/17b_novelty.ipynb #6970acb6
 LEAST_SD = .05 # of a statistic; one that never varies among training images must not decide all
 MOST_SD = 6.   # that a statistic counts for
 
@@ -178,10 +178,10 @@ class Reference(_Judging):
         embeddings:np.ndarray # float (N, D)
     ) -> np.ndarray: # float32 (N,), 0 to 2
         "The cosine distance of each row to the k-th nearest row here"
-        rows, ours = _unit(embeddings), self.embeddings.astype(np.float32)
+        rows, ours = np.asarray(embeddings), self.embeddings.astype(np.float32)
         if rows.ndim != 2 or rows.shape[1] != ours.shape[1]:
             raise ValueError(f'embeddings must be (N, {ours.shape[1]}), not {rows.shape}: are they of this model?')
-        return _kth_nearest(lambda o: 1 - o @ ours.T, rows, self.k).clip(0, 2)
+        return _kth_nearest(lambda o: 1 - _unit(o) @ ours.T, rows, self.k).clip(0, 2)
 
     @cached_property
     def _scale(self): return self.statistics.mean(0), np.maximum(self.statistics.std(0), LEAST_SD)

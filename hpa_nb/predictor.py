@@ -7,10 +7,9 @@ __all__ = ['FORMAT', 'VERSION', 'LARGEST', 'TIMM_OWN', 'REFERENCE_RULES', 'FILES
            'Outputs', 'predict_outputs', 'view_size', 'Predictor', 'model_card', 'PredictorEnsemble', 'open_predictor',
            'write_ensemble', 'create_predictor']
 
-# %% ../nbs/18b_predictor.ipynb #aeaf358a
-import inspect, json, math, os, re, shutil, tempfile
+# %% ../nbs/18b_predictor.ipynb #704d1360
+import inspect, json, math, re
 from collections.abc import Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +23,7 @@ from torch import nn
 
 from .calibration import Calibrator, class_labels, fit_calibration
 from .conformal import LabelSets, fit_conformal
-from .core import CHANNELS, atomic_path, check_name, check_same_length
+from .core import CHANNELS, atomic_folder, atomic_path, check_name, check_same_length
 from .metrics import average_precision, class_f1, macro_average_precision, macro_average_precision_ci, macro_f1, macro_f1_ci
 from .model import POOLS, HPAModel, create_model
 from .novelty import (K, Novelty, Reference, ReferenceEnsemble, Traits, fit_reference, image_statistics, pyramid_levels,
@@ -268,24 +267,7 @@ def _load_beside(folder, name, cls, n):
     if res.n_classes != n: raise ValueError(f'{folder/name}: it is for {res.n_classes} classes, the model has {n}')
     return res
 
-# %% ../nbs/18b_predictor.ipynb #0d67e4cd
-@contextmanager
-def _whole_folder(folder):
-    "A new folder that becomes `folder` if the block succeeds, else nothing is left; other files of an old model folder are kept"
-    folder = Path(folder)
-    if folder.exists() and not (folder.is_dir() and ((folder/'config.json').is_file() or not any(folder.iterdir()))):
-        raise ValueError(f'{folder} is there already, and is no model folder: give a new one')
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f'.{folder.name}-'))
-    try:
-        (new/'new').mkdir()
-        yield new/'new'
-        if folder.exists(): os.replace(folder, new/'old')
-        os.replace(new/'new', folder)
-        for o in (new/'old').iterdir() if (new/'old').exists() else []:
-            if o.name not in FILES: shutil.move(o, folder/o.name)
-    finally: shutil.rmtree(new, ignore_errors=True)
-
+# %% ../nbs/18b_predictor.ipynb #7c7a0669
 FILES = ('config.json', 'model.safetensors', 'reference.safetensors', 'calibration.json', 'label_sets.json', 'README.md')
 
 # %% ../nbs/18b_predictor.ipynb #49352b6a
@@ -378,7 +360,7 @@ class _Deciding:
         "Whether images unlike the training data are recognised"
         return self.reference is not None and self.reference.cut is not None
 
-# %% ../nbs/18b_predictor.ipynb #f028288c
+# %% ../nbs/18b_predictor.ipynb #2d2b2d3b
 def _check_beside(predictor):
     "Raise `ValueError` for a calibrator or label sets of other classes"
     for o in (predictor.calibrator, predictor.label_sets):
@@ -457,7 +439,7 @@ class Predictor(_Deciding, ModelHubMixin, library_name='hpa_nb'):
         **options # of `push_to_hub`
     ):
         "Write the folder, whole or not at all"
-        with _whole_folder(save_directory) as new: self._save_pretrained(new)
+        with atomic_folder(save_directory, FILES) as new: self._save_pretrained(new)
         options.pop('config', None)
         if push_to_hub: return self.push_to_hub(repo_id or Path(save_directory).name, **options)
 
@@ -626,7 +608,7 @@ def model_card(
     body = '\n\n'.join(f'## {title}\n\n{part(predictor)}' for title, part in parts.items())
     return f'---\n{_front_matter(predictor).strip()}\n---\n\n# {_title(predictor)}\n\n{body}\n'
 
-# %% ../nbs/18b_predictor.ipynb #6065ec1b
+# %% ../nbs/18b_predictor.ipynb #ac374cb6
 class PredictorEnsemble(_Deciding):
     "Several predictors, such as those of all folds, whose probabilities are averaged"
     def __init__(self,
@@ -673,7 +655,7 @@ class PredictorEnsemble(_Deciding):
         folder:str|Path # a new folder
     ):
         "Write each member into a folder of its own, and the thresholds into `ensemble.json`, whole or not at all"
-        with _whole_folder(folder) as new:
+        with atomic_folder(folder, FILES) as new:
             for name, o in zip(self.names, self.members): o.save_pretrained(new/re.sub(r'\W+', '_', name.removesuffix('/model')))
             write_ensemble(new, self.thresholds, self._calibrator, self.label_sets)
 

@@ -8,8 +8,8 @@ __all__ = ['LEAKY', 'CARRY', 'unit_rows', 'embed_images', 'write_embeddings', 'r
            'plot_recall', 'hits', 'precision_curve', 'Cut', 'choose_cut', 'plot_precision', 'Carried', 'carry_labels',
            'CarryOver', 'judge_carry_over', 'CarriedOver', 'carry_over', 'carry_to']
 
-# %% ../nbs/17_retrieval.ipynb #d7a71e82
-import json, math, os, tempfile, warnings, zlib
+# %% ../nbs/17_retrieval.ipynb #219a0885
+import json, math, warnings, zlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from .core import CLASSES, N_CLASSES, atomic_path, check_name, check_same_length
+from .core import CLASSES, N_CLASSES, atomic_folder, atomic_path, check_name, check_same_length
 from .data import HPADataset, make_loader
 from .metrics import (PairedComparison, _bootstrap_t, _check_resampling, _mean_ratio, _unit_sums, _units, check_probs, compare_runs,
                             macro_average_precision)
@@ -344,25 +344,9 @@ def _fill_in(self, near, queries, short, k, out):
 
 Neighbours._nearly, Neighbours._fill_in = _nearly, _fill_in
 
-# %% ../nbs/17_retrieval.ipynb #f80de405
+# %% ../nbs/17_retrieval.ipynb #b9b73881
 _ABOUT, _FORMAT = 'neighbours.json', {'format': 'hpa_nb neighbours', 'version': 1}
 _INDEX_FILES = ('embeddings.npy', 'ids.json', 'lists.faiss')
-
-@contextmanager
-def _new_folder(folder):
-    "A new folder that becomes `folder` if the block succeeds, else nothing is left; only an old index is replaced"
-    if folder.exists() and not (folder.is_dir() and {o.name for o in folder.iterdir()} <= {_ABOUT, *_INDEX_FILES}):
-        raise ValueError(f'{folder} is there already and holds something else: give a new folder')
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f'.{folder.name}-') as tmp:
-        new, old = Path(tmp)/'new', Path(tmp)/'old'
-        new.mkdir()
-        yield new
-        if folder.exists(): os.replace(folder, old)
-        try: os.replace(new, folder)
-        except OSError:
-            if old.exists(): os.replace(old, folder)
-            raise
 
 def _file_check(path):
     "Size and checksum of a file"
@@ -372,7 +356,7 @@ def _file_check(path):
     return [path.stat().st_size, check]
 
 def _save_index(index, folder):
-    with _new_folder(Path(folder)) as new:
+    with atomic_folder(folder, (_ABOUT, *_INDEX_FILES)) as new:
         np.save(new/'embeddings.npy', index.embeddings, allow_pickle=False)
         (new/'ids.json').write_text(json.dumps(index.ids.tolist()))
         if not index.exact:
